@@ -1,0 +1,126 @@
+//! The clock as a value: real in production, virtual in tests.
+//!
+//! Schedules and delays run on monotonic time ([`Mono`], tokio's clock, which tests pause);
+//! stamps are UTC. Everyone is handed a [`Clock`]; nobody asks the system (clippy.toml).
+//!
+//! **Invariant:** the only file that reads a system clock.
+
+use crate::point::UtcMs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
+
+/// A point on the monotonic line of this process, in milliseconds since the clock was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mono(pub u64);
+
+impl Mono {
+    /// This point moved forward.
+    #[must_use]
+    pub fn plus_ms(self, ms: u64) -> Mono {
+        Mono(self.0.saturating_add(ms))
+    }
+
+    /// Milliseconds since `earlier`, 0 if that lies ahead.
+    pub fn since_ms(self, earlier: Mono) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Both times of one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// The wall clock.
+    pub utc: UtcMs,
+    /// The monotonic clock.
+    pub mono: Mono,
+}
+
+/// A clock to hand around; clones show the same time.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    origin: Instant,
+    wall: Wall,
+}
+
+#[derive(Clone, Debug)]
+enum Wall {
+    System,
+    /// UTC at `origin`; moves with tokio's clock and by [`Clock::jump`].
+    Virtual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The machine's clocks.
+    #[expect(clippy::disallowed_methods, reason = "the one place that may read the clocks")]
+    pub fn system() -> Clock {
+        Clock { origin: Instant::now(), wall: Wall::System }
+    }
+
+    /// A wall clock that shows `start` now and moves with tokio's clock: under
+    /// `tokio::time::pause` it is fully in a test's hands.
+    #[expect(clippy::disallowed_methods, reason = "the one place that may read the clocks")]
+    pub fn starting_at(start: UtcMs) -> Clock {
+        Clock { origin: Instant::now(), wall: Wall::Virtual(Arc::new(AtomicI64::new(start.0))) }
+    }
+
+    /// Moves a virtual wall clock by `ms` (may be negative); the monotonic one does not notice.
+    /// Does nothing on the system clock.
+    pub fn jump(&self, ms: i64) {
+        if let Wall::Virtual(base) = &self.wall {
+            base.fetch_add(ms, Ordering::Relaxed);
+        }
+    }
+
+    /// Both times, now.
+    #[expect(clippy::disallowed_methods, reason = "the one place that may read the clocks")]
+    pub fn now(&self) -> Now {
+        let elapsed = Instant::now().saturating_duration_since(self.origin).as_millis();
+        let mono = Mono(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        let utc = match &self.wall {
+            Wall::Virtual(base) => {
+                UtcMs(base.load(Ordering::Relaxed)).plus_ms(i64::try_from(mono.0).unwrap_or(i64::MAX))
+            }
+            Wall::System => UtcMs(system_ms()),
+        };
+        Now { utc, mono }
+    }
+
+    /// The wall clock, now.
+    pub fn utc(&self) -> UtcMs {
+        self.now().utc
+    }
+
+    /// The monotonic clock, now.
+    pub fn mono(&self) -> Mono {
+        self.now().mono
+    }
+
+    /// Sleeps until a monotonic moment; returns at once if it has passed.
+    pub async fn sleep_until(&self, moment: Mono) {
+        tokio::time::sleep_until(self.origin + Duration::from_millis(moment.0)).await;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that may read the clocks")]
+fn system_ms() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn virtual_time_moves_with_tokio_and_jumps_alone() {
+        let clock = Clock::starting_at(UtcMs(1_000));
+        clock.sleep_until(clock.mono().plus_ms(500)).await;
+        assert_eq!(clock.now(), Now { utc: UtcMs(1_500), mono: Mono(500) });
+        clock.jump(-3_600_000);
+        assert_eq!(clock.now(), Now { utc: UtcMs(1_500 - 3_600_000), mono: Mono(500) });
+    }
+}
