@@ -1,1 +1,69 @@
-//! Not built yet.
+//! The making of a reading: raw sample in, value with unit, time and quality out.
+//!
+//! Read in this order: [`config`] (what is known of a point), `scale` (raw -> value),
+//! [`engine`] (the pure step: time, quality, staleness, duplicates), [`current`] (the newest
+//! value of every point), [`task`] (who is served first), [`metrics`].
+//!
+//! **Invariant:** alarms are served first and never wait for the disk; what the historian could
+//! not take is counted and said, never dropped in silence; a reading without a value is Bad.
+
+pub mod config;
+mod scale;
+pub mod engine;
+pub mod current;
+pub mod task;
+pub mod metrics;
+
+pub use config::{PointSettings, Settings};
+pub use current::{Current, CurrentValue};
+pub use engine::{Engine, Outcome};
+pub use metrics::Metrics;
+pub use task::{Limits, Outlets, Task};
+
+use crate::field::AckHandle;
+use crate::point::{Batch, TextId, UtcMs};
+use std::sync::Arc;
+
+/// Gives a word its number, a new one if it is new; none when the dictionary refuses it (too
+/// long, too many). The dictionary is the historian's; its end of this is handed in at build.
+pub type TextIds = Box<dyn FnMut(&str) -> Option<TextId> + Send>;
+
+/// What alarms and energy are fed with.
+#[derive(Clone, Debug)]
+pub enum Feed {
+    /// Readings, as they become current. Late ones (older than what was current) are only in
+    /// the history.
+    Readings(Arc<Batch>),
+    /// The historian could not take what was received in this time. Told when it begins, then
+    /// while it lasts, then when it ends; `lost` counts anew each time, so the sum is the loss.
+    Gap {
+        /// Receive time of the first lost reading.
+        from: UtcMs,
+        /// Receive time of the last lost reading.
+        to: UtcMs,
+        /// Readings lost since the last word.
+        lost: u64,
+    },
+}
+
+/// A stretch of time whose readings never reached the historian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Receive time of the first.
+    pub from: UtcMs,
+    /// Receive time of the last.
+    pub to: UtcMs,
+    /// How many readings.
+    pub readings: u64,
+}
+
+/// What the historian is fed with.
+#[derive(Debug)]
+pub struct HistorianFeed {
+    /// What to keep.
+    pub batch: Arc<Batch>,
+    /// Fired when the batch is on disk.
+    pub ack: Option<AckHandle>,
+    /// What was lost just before this batch, if anything: the gap record.
+    pub lost_before: Option<Lost>,
+}

@@ -1,0 +1,604 @@
+//! The pure step from what a device said to what plantroom believes.
+//!
+//! Time: the source's own stamp where it is plausible, else plantroom's. Order: readings with
+//! plantroom's stamp are current as they come; a source's reading is late (history only) when
+//! the same source has said something newer. Silence is said once per episode.
+
+use super::scale;
+use super::{PointSettings, Settings};
+use crate::clock::{Mono, Now};
+use crate::field::{AckHandle, FieldBatch, Sample};
+use crate::point::{Batch, PointId, Quality, Reading, Reason, TextId, UtcMs, Value};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+/// A source stamp this far ahead of plantroom's clock is a wrong clock. Milliseconds.
+pub const SOURCE_AHEAD_MAX_MS: i64 = 5 * 60 * 1_000;
+
+/// A wall clock set back by more than this opens a new stretch of time. Milliseconds.
+pub const BACKWARD_STEP_MS: i64 = 2_000;
+
+/// Source-stamped readings remembered to recognise a message that a broker sends again.
+pub const DUPLICATES_KEPT: usize = 65_536;
+
+/// The device of readings plantroom makes itself: the marks of silence.
+pub const SELF: &str = "plantroom";
+
+/// What a step gives.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Everything new, for the historian and the energy engine.
+    pub history: Option<Arc<Batch>>,
+    /// The part of it that is now current, for the table and the alarms; nearly always the
+    /// same batch.
+    pub live: Option<Arc<Batch>>,
+    /// The promise to the broker that hangs on `history`; to be kept at once without one.
+    pub ack: Option<AckHandle>,
+    /// Readings seen before, dropped.
+    pub duplicates: u64,
+    /// Readings older than what was current, kept in the history only.
+    pub late: u64,
+    /// Samples of points that are not in the plan, dropped.
+    pub unknown: u64,
+    /// The wall clock was set back.
+    pub clock_step: Option<ClockStep>,
+}
+
+/// The wall clock was set back by more than [`BACKWARD_STEP_MS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockStep {
+    /// What it should have shown.
+    pub from: UtcMs,
+    /// What it showed.
+    pub to: UtcMs,
+}
+
+/// The state of the step.
+#[derive(Debug)]
+pub struct Engine {
+    points: BTreeMap<PointId, Slot>,
+    plausible_from: UtcMs,
+    seen: Seen,
+    wall: Wall,
+}
+
+#[derive(Debug)]
+struct Slot {
+    settings: PointSettings,
+    /// The last reading that became current; marks of silence are not kept here.
+    last: Option<Reading>,
+    /// The newest stamp its source gave.
+    source_at: Option<UtcMs>,
+    /// When something new was last heard of it; at first the start.
+    heard: Mono,
+    /// Whether this episode of silence has been said.
+    silent: bool,
+}
+
+impl Engine {
+    /// An engine whose points all wait since `now`.
+    pub fn new(settings: Settings, now: Now) -> Engine {
+        let slot = |settings: PointSettings| Slot {
+            settings,
+            last: None,
+            source_at: None,
+            heard: now.mono,
+            silent: false,
+        };
+        Engine {
+            points: settings.points.into_iter().map(|point| (point.id, slot(point))).collect(),
+            plausible_from: settings.plausible_from,
+            seen: Seen::default(),
+            wall: Wall { last: now, doubtful_until: None },
+        }
+    }
+
+    /// Takes a batch in. `texts` numbers words (see [`super::TextIds`]).
+    pub fn step(
+        &mut self,
+        batch: FieldBatch,
+        now: Now,
+        texts: &mut dyn FnMut(&str) -> Option<TextId>,
+    ) -> Outcome {
+        let mut outcome = Outcome { clock_step: self.wall.observe(now), ..Outcome::default() };
+        let stamp = self.stamp(&batch, now);
+        let (mut history, mut live) = (Vec::with_capacity(batch.samples.len()), Vec::new());
+        for sample in batch.samples {
+            let Some(slot) = self.points.get_mut(&sample.point) else {
+                outcome.unknown += 1;
+                continue;
+            };
+            let reading = make(&slot.settings, sample, stamp, texts);
+            if slot.last == Some(reading) || (stamp.by_source && !self.seen.insert(&reading)) {
+                outcome.duplicates += 1;
+                continue;
+            }
+            history.push(reading);
+            if slot.take(reading, stamp, now.mono) {
+                live.push(reading);
+            } else {
+                outcome.late += 1;
+            }
+        }
+        outcome.ack = batch.ack;
+        let envelope = Batch {
+            device: batch.device,
+            source_at: batch.source_at,
+            received_at: batch.received_at,
+            at_error_ms: batch.at_error_ms,
+            readings: Vec::new(),
+        };
+        outcome.deliver(&envelope, history, live);
+        outcome
+    }
+
+    /// Says which points have been silent for longer than they may: with the last value and
+    /// Uncertain (stale), or Bad (no communication) if there never was one. A point that is Bad
+    /// already says nothing more.
+    pub fn tick(&mut self, now: Now) -> Outcome {
+        let mut outcome = Outcome { clock_step: self.wall.observe(now), ..Outcome::default() };
+        let marks: Vec<_> = self.points.values_mut().filter_map(|slot| slot.hush(now)).collect();
+        let envelope = Batch {
+            device: SELF.into(),
+            source_at: None,
+            received_at: now.utc,
+            at_error_ms: 0,
+            readings: Vec::new(),
+        };
+        let live = marks.clone();
+        outcome.deliver(&envelope, marks, live);
+        outcome
+    }
+
+    fn stamp(&self, batch: &FieldBatch, now: Now) -> Stamp {
+        let latest = now.utc.plus_ms(SOURCE_AHEAD_MAX_MS);
+        let (at, by_source, doubt) = match batch.source_at {
+            None => (batch.at, false, self.wall.doubts(batch.at)),
+            Some(at) if UtcMs::SOURCE_MIN <= at && at <= latest => (at, true, false),
+            Some(_) => (batch.received_at, false, true),
+        };
+        Stamp { at, by_source, doubt: doubt || now.utc < self.plausible_from }
+    }
+}
+
+impl Outcome {
+    fn deliver(&mut self, envelope: &Batch, history: Vec<Reading>, live: Vec<Reading>) {
+        let whole = history.len() == live.len();
+        let some = |readings: Vec<Reading>| {
+            (!readings.is_empty()).then(|| Arc::new(Batch { readings, ..envelope.clone() }))
+        };
+        self.history = some(history);
+        self.live = if whole { self.history.clone() } else { some(live) };
+    }
+}
+
+/// The time of a batch's readings.
+#[derive(Clone, Copy, Debug)]
+struct Stamp {
+    at: UtcMs,
+    /// It is the source's own and believed.
+    by_source: bool,
+    /// A clock is known to be wrong.
+    doubt: bool,
+}
+
+fn make(
+    point: &PointSettings,
+    sample: Sample,
+    stamp: Stamp,
+    texts: &mut dyn FnMut(&str) -> Option<TextId>,
+) -> Reading {
+    let (value, quality) = match scale::make(point, sample.raw, texts) {
+        Ok((value, quality)) if stamp.doubt => {
+            (Some(value), quality.worse(Quality::Uncertain(Reason::Clock)))
+        }
+        Ok((value, quality)) => (Some(value), quality),
+        Err(reason) => (None, Quality::Bad(reason)),
+    };
+    Reading { point: sample.point, at: stamp.at, value, quality }
+}
+
+impl Slot {
+    /// Whether the reading is now current. A late one is not, and breaks no silence: old news is
+    /// no sign of life. But once the silence has been said, a source whose clock was set back is
+    /// believed again rather than ignored until its clock catches up.
+    fn take(&mut self, reading: Reading, stamp: Stamp, now: Mono) -> bool {
+        let newest = self.source_at.filter(|_| stamp.by_source && !self.silent);
+        if newest.is_some_and(|newest| reading.at < newest) {
+            return false;
+        }
+        if stamp.by_source {
+            self.source_at = Some(reading.at);
+        }
+        self.last = Some(reading);
+        self.heard = now;
+        self.silent = false;
+        true
+    }
+
+    /// The mark of silence, once per episode.
+    fn hush(&mut self, now: Now) -> Option<Reading> {
+        if self.silent || now.mono.since_ms(self.heard) <= self.settings.stale_after_ms {
+            return None;
+        }
+        self.silent = true;
+        let (value, quality) = match self.last {
+            None => (None, Quality::Bad(Reason::NoCommunication)),
+            Some(last) => (Some(last.value?), Quality::Uncertain(Reason::Stale)),
+        };
+        Some(Reading { point: self.settings.id, at: now.utc, value, quality })
+    }
+}
+
+/// Watches the wall clock against the monotonic one.
+#[derive(Debug)]
+struct Wall {
+    last: Now,
+    /// After a step back: until here, stamps repeat a time that has been.
+    doubtful_until: Option<UtcMs>,
+}
+
+impl Wall {
+    fn observe(&mut self, now: Now) -> Option<ClockStep> {
+        let passed = i64::try_from(now.mono.since_ms(self.last.mono)).unwrap_or(i64::MAX);
+        let expected = self.last.utc.plus_ms(passed);
+        self.last = now;
+        if now.utc.since_ms(expected) < -BACKWARD_STEP_MS {
+            self.doubtful_until = Some(self.doubtful_until.map_or(expected, |until| until.max(expected)));
+            return Some(ClockStep { from: expected, to: now.utc });
+        }
+        self.doubtful_until = self.doubtful_until.filter(|until| now.utc <= *until);
+        None
+    }
+
+    fn doubts(&self, at: UtcMs) -> bool {
+        self.doubtful_until.is_some_and(|until| at <= until)
+    }
+}
+
+/// A window over the source-stamped readings seen last.
+#[derive(Debug, Default)]
+struct Seen {
+    keys: HashSet<Key>,
+    order: VecDeque<Key>,
+}
+
+/// A reading as something to compare bit by bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key(PointId, UtcMs, u8, Bits);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Bits {
+    None,
+    Bool(bool),
+    Decimal(i64, i8),
+    F64(u64),
+    Text(TextId),
+}
+
+impl Seen {
+    /// Remembers a reading; false if it was remembered already.
+    fn insert(&mut self, reading: &Reading) -> bool {
+        let bits = match reading.value {
+            None => Bits::None,
+            Some(Value::Bool(on)) => Bits::Bool(on),
+            Some(Value::Decimal(number)) => Bits::Decimal(number.mantissa(), number.exponent()),
+            Some(Value::F64(number)) => Bits::F64(number.to_bits()),
+            Some(Value::Text(id)) => Bits::Text(id),
+        };
+        let key = Key(reading.point, reading.at, reading.quality.to_byte(), bits);
+        if !self.keys.insert(key) {
+            return false;
+        }
+        self.order.push_back(key);
+        if self.order.len() > DUPLICATES_KEPT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::{Ack, Fault, Raw, acks};
+    use crate::point::{Decimal, ValueKind};
+    use proptest::prelude::*;
+
+    const START: UtcMs = UtcMs(1_800_000_000_000);
+    const STALE_MS: u64 = 10_000;
+
+    fn now(ms: u64) -> Now {
+        Now { utc: START.plus_ms(i64::try_from(ms).unwrap()), mono: Mono(ms) }
+    }
+
+    fn engine(points: u32) -> Engine {
+        let point = |id| PointSettings {
+            id: PointId(id),
+            kind: ValueKind::Decimal,
+            scale: Decimal::ONE,
+            offset: Decimal::ZERO,
+            range: Some((Decimal::from_int(0), Decimal::from_int(100))),
+            stale_after_ms: STALE_MS,
+        };
+        let settings =
+            Settings { points: (1..=points).map(point).collect(), plausible_from: Settings::PLAUSIBLE_FROM };
+        Engine::new(settings, now(0))
+    }
+
+    fn sample(point: u32, value: i64) -> Sample {
+        Sample { point: PointId(point), raw: Ok(Raw::Value(Value::Decimal(Decimal::from_int(value)))) }
+    }
+
+    fn polled(at: Now, samples: Vec<Sample>) -> FieldBatch {
+        FieldBatch {
+            device: "d".into(),
+            at: at.utc,
+            at_error_ms: 5,
+            source_at: None,
+            received_at: at.utc,
+            samples,
+            ack: None,
+        }
+    }
+
+    fn stamped(at: Now, source_at: UtcMs, samples: Vec<Sample>) -> FieldBatch {
+        FieldBatch { source_at: Some(source_at), ..polled(at, samples) }
+    }
+
+    fn step(engine: &mut Engine, batch: FieldBatch, now: Now) -> Outcome {
+        engine.step(batch, now, &mut |_| None)
+    }
+
+    fn spelled(batch: Option<&Arc<Batch>>) -> Vec<String> {
+        let readings = batch.map(|batch| batch.readings.as_slice()).unwrap_or_default();
+        let value = |value: Option<Value>| match value {
+            Some(Value::Decimal(number)) => number.to_string(),
+            other => format!("{other:?}"),
+        };
+        readings
+            .iter()
+            .map(|r| format!("{} @{} {} {}", r.point.0, r.at.since_ms(START), value(r.value), r.quality))
+            .collect()
+    }
+
+    #[test]
+    fn silence_is_said_once_per_episode_with_the_last_value() {
+        let mut engine = engine(2);
+        step(&mut engine, polled(now(100), vec![sample(1, 42)]), now(100));
+        assert!(engine.tick(now(STALE_MS)).history.is_none());
+        let outcome = engine.tick(now(STALE_MS + 1));
+        assert_eq!(spelled(outcome.history.as_ref()), ["2 @10001 None bad:no_communication"]);
+        let outcome = engine.tick(now(STALE_MS + 101));
+        assert_eq!(spelled(outcome.live.as_ref()), ["1 @10101 42 uncertain:stale"]);
+        assert_eq!(&*outcome.live.unwrap().device, SELF);
+        assert!(engine.tick(now(60_000)).history.is_none());
+
+        step(&mut engine, polled(now(61_000), vec![sample(1, 43)]), now(61_000));
+        assert_eq!(spelled(engine.tick(now(71_001)).live.as_ref()), ["1 @71001 43 uncertain:stale"]);
+    }
+
+    #[test]
+    fn a_point_that_is_bad_already_does_not_turn_stale() {
+        let mut engine = engine(1);
+        let failed = Sample { point: PointId(1), raw: Err(Fault::Timeout) };
+        let outcome = step(&mut engine, polled(now(5), vec![failed]), now(5));
+        assert_eq!(spelled(outcome.live.as_ref()), ["1 @5 None bad:timeout"]);
+        assert!(engine.tick(now(60_000)).history.is_none());
+    }
+
+    #[test]
+    fn staleness_runs_on_the_monotonic_clock() {
+        let mut engine = engine(1);
+        step(&mut engine, polled(now(0), vec![sample(1, 1)]), now(0));
+        let jumped = Now { utc: START.plus_ms(86_400_000), mono: Mono(5_000) };
+        assert!(engine.tick(jumped).history.is_none());
+        let back = Now { utc: START.plus_ms(-86_400_000), mono: Mono(10_001) };
+        assert_eq!(spelled(engine.tick(back).live.as_ref()), ["1 @-86400000 1 uncertain:stale"]);
+    }
+
+    #[test]
+    fn an_implausible_source_time_gives_way_to_the_receive_time() {
+        for (source_at, expected) in [
+            (UtcMs::SOURCE_MIN, "1 @-853315200000 1 good"),
+            (UtcMs(UtcMs::SOURCE_MIN.0 - 1), "1 @7 1 uncertain:clock"),
+            (now(7).utc.plus_ms(SOURCE_AHEAD_MAX_MS), "1 @300007 1 good"),
+            (now(7).utc.plus_ms(SOURCE_AHEAD_MAX_MS + 1), "1 @7 1 uncertain:clock"),
+        ] {
+            let outcome = step(&mut engine(1), stamped(now(7), source_at, vec![sample(1, 1)]), now(7));
+            assert_eq!(spelled(outcome.history.as_ref()), [expected]);
+        }
+        let outcome = step(&mut engine(1), stamped(now(7), UtcMs(0), vec![sample(1, 101)]), now(7));
+        assert_eq!(spelled(outcome.history.as_ref()), ["1 @7 101 uncertain:out_of_range"]);
+    }
+
+    #[test]
+    fn a_machine_before_its_build_date_marks_everything() {
+        let mut engine = engine(1);
+        let early = Now { utc: UtcMs(1_000), mono: Mono(0) };
+        let outcome = step(&mut engine, polled(early, vec![sample(1, 1)]), early);
+        assert_eq!(outcome.live.unwrap().readings[0].quality, Quality::Uncertain(Reason::Clock));
+    }
+
+    #[test]
+    fn a_clock_set_back_is_told_and_repeated_time_is_marked() {
+        let mut engine = engine(1);
+        let before = now(60_000);
+        step(&mut engine, polled(before, vec![sample(1, 1)]), before);
+        let small = Now { utc: START.plus_ms(59_000), mono: Mono(61_000) };
+        assert_eq!(step(&mut engine, polled(small, vec![sample(1, 2)]), small).clock_step, None);
+
+        let back = Now { utc: START.plus_ms(30_000), mono: Mono(62_000) };
+        let outcome = step(&mut engine, polled(back, vec![sample(1, 3)]), back);
+        let told = ClockStep { from: START.plus_ms(60_000), to: back.utc };
+        assert_eq!(outcome.clock_step, Some(told));
+        assert_eq!(spelled(outcome.live.as_ref()), ["1 @30000 3 uncertain:clock"]);
+
+        let after = Now { utc: START.plus_ms(60_001), mono: Mono(92_001) };
+        let outcome = step(&mut engine, polled(after, vec![sample(1, 4)]), after);
+        assert_eq!(
+            (outcome.clock_step, spelled(outcome.live.as_ref())),
+            (None, vec!["1 @60001 4 good".into()])
+        );
+    }
+
+    #[test]
+    fn a_message_sent_again_is_dropped_and_still_acknowledged() {
+        let (tx, mut rx) = acks();
+        let mut engine = engine(1);
+        for (n, at) in [(1, 10), (2, 20), (3, 30)] {
+            let outcome = step(&mut engine, stamped(now(40), now(at).utc, vec![sample(1, n)]), now(40));
+            assert_eq!(outcome.duplicates, 0);
+        }
+        for (n, at) in [(1, 10), (2, 20), (3, 30)] {
+            let mut again = stamped(now(50), now(at).utc, vec![sample(1, n)]);
+            again.ack = Some(tx.handle(Ack { epoch: 1, packet: 9 }, 1));
+            let outcome = step(&mut engine, again, now(50));
+            assert_eq!((outcome.duplicates, outcome.history.is_none()), (1, true));
+            outcome.ack.unwrap().commit();
+            assert!(rx.try_recv().is_ok());
+        }
+        let outcome = step(&mut engine, stamped(now(60), now(20).utc, vec![sample(1, 99)]), now(60));
+        assert_eq!(spelled(outcome.history.as_ref()), ["1 @20 99 good"], "a correction is no duplicate");
+    }
+
+    #[test]
+    fn a_late_reading_is_history_only_until_the_silence_has_been_said() {
+        let mut engine = engine(1);
+        step(&mut engine, stamped(now(100), now(100).utc, vec![sample(1, 1)]), now(100));
+        let outcome = step(&mut engine, stamped(now(5_000), now(50).utc, vec![sample(1, 2)]), now(5_000));
+        assert_eq!(spelled(outcome.history.as_ref()), ["1 @50 2 good"]);
+        assert_eq!((outcome.live.is_none(), outcome.late), (true, 1));
+        assert_eq!(spelled(engine.tick(now(10_101)).live.as_ref()), ["1 @10101 1 uncertain:stale"]);
+        let outcome = step(&mut engine, stamped(now(10_200), now(60).utc, vec![sample(1, 3)]), now(10_200));
+        assert_eq!(spelled(outcome.live.as_ref()), ["1 @60 3 good"]);
+    }
+
+    #[test]
+    fn points_outside_the_plan_are_counted() {
+        let outcome = step(&mut engine(1), polled(now(1), vec![sample(9, 1)]), now(1));
+        assert_eq!((outcome.unknown, outcome.history.is_none()), (1, true));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Poll(Vec<(u32, i64)>),
+        Stamped { behind_ms: i64, point: u32, value: i64 },
+        Wait(u64),
+        Tick,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            prop::collection::vec((1_u32..=4, -5_i64..5), 0..4).prop_map(Op::Poll),
+            (0_i64..4, 1_u32..=4, 0_i64..3).prop_map(|(behind, point, value)| Op::Stamped {
+                behind_ms: behind * 1_000,
+                point,
+                value
+            }),
+            (1_u64..8_000).prop_map(Op::Wait),
+            Just(Op::Tick),
+        ]
+    }
+
+    /// The rules again, written as plainly as possible: everything ever said is kept and searched.
+    #[derive(Default)]
+    struct Model {
+        /// (reading, by source, current, monotonic ms)
+        said: Vec<(Reading, bool, bool, u64)>,
+        marks: Vec<(PointId, u64)>,
+    }
+
+    impl Model {
+        fn silent(&self, point: PointId) -> bool {
+            let heard = self.heard(point);
+            self.marks.iter().any(|(marked, ms)| *marked == point && *ms > heard)
+        }
+
+        fn heard(&self, point: PointId) -> u64 {
+            let current = self.said.iter().filter(|(r, _, current, _)| *current && r.point == point);
+            current.map(|(.., ms)| *ms).max().unwrap_or(0)
+        }
+
+        fn say(&mut self, reading: Reading, by_source: bool, ms: u64) -> (bool, bool) {
+            let of_point = || self.said.iter().filter(|(r, ..)| r.point == reading.point);
+            let last = of_point().rfind(|(_, _, current, _)| *current);
+            let again = last.is_some_and(|(r, ..)| *r == reading)
+                || (by_source && of_point().any(|(r, stamped, ..)| *stamped && *r == reading));
+            if again {
+                return (false, false);
+            }
+            let newest = of_point().rfind(|(_, stamped, current, _)| *stamped && *current);
+            let late =
+                by_source && !self.silent(reading.point) && newest.is_some_and(|(r, ..)| reading.at < r.at);
+            self.said.push((reading, by_source, !late, ms));
+            (true, !late)
+        }
+
+        fn tick(&mut self, at: Now) -> Vec<Reading> {
+            let mut marks = Vec::new();
+            for point in (1..=4).map(PointId) {
+                if self.silent(point) || at.mono.0 - self.heard(point) <= STALE_MS {
+                    continue;
+                }
+                // One later than the moment heard, so that a mark never equals it.
+                self.marks.push((point, at.mono.0));
+                let last = self.said.iter().rfind(|(r, _, current, _)| *current && r.point == point);
+                let (value, quality) = match last {
+                    None => (None, Quality::Bad(Reason::NoCommunication)),
+                    Some((r, ..)) => (r.value, Quality::Uncertain(Reason::Stale)),
+                };
+                marks.push(Reading { point, at: at.utc, value, quality });
+            }
+            marks
+        }
+    }
+
+    fn expected(point: u32, value: i64, at: UtcMs) -> Reading {
+        let good = (0..=100).contains(&value);
+        let quality = if good { Quality::Good } else { Quality::Uncertain(Reason::OutOfRange) };
+        let value = Some(Value::Decimal(Decimal::from_int(value)));
+        Reading { point: PointId(point), at, value, quality }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_naive_model(ops in prop::collection::vec(op(), 1..60)) {
+            let (mut engine, mut model, mut ms) = (engine(4), Model::default(), 0);
+            for op in ops {
+                let at = now(ms);
+                let (outcome, said) = match op {
+                    Op::Wait(more) => { ms += more; continue }
+                    Op::Tick => {
+                        let marks = model.tick(at);
+                        let said: Vec<_> = marks.into_iter().map(|mark| (mark, true)).collect();
+                        (engine.tick(at), said)
+                    }
+                    Op::Poll(values) => {
+                        let samples = values.iter().map(|(point, value)| sample(*point, *value)).collect();
+                        let readings = values.iter().map(|(point, value)| expected(*point, *value, at.utc));
+                        let said = readings.filter_map(|r| {
+                            let (new, current) = model.say(r, false, ms);
+                            new.then_some((r, current))
+                        }).collect();
+                        (step(&mut engine, polled(at, samples), at), said)
+                    }
+                    Op::Stamped { behind_ms, point, value } => {
+                        let source_at = at.utc.plus_ms(-behind_ms);
+                        let reading = expected(point, value, source_at);
+                        let (new, current) = model.say(reading, true, ms);
+                        let said = new.then_some((reading, current)).into_iter().collect();
+                        (step(&mut engine, stamped(at, source_at, vec![sample(point, value)]), at), said)
+                    }
+                };
+                let readings = |batch: Option<Arc<Batch>>| batch.map(|b| b.readings.clone()).unwrap_or_default();
+                let live: Vec<_> = said.iter().filter(|(_, current)| *current).map(|(r, _)| *r).collect();
+                let all: Vec<_> = said.into_iter().map(|(r, _)| r).collect();
+                prop_assert_eq!(readings(outcome.history), all);
+                prop_assert_eq!(readings(outcome.live), live);
+            }
+        }
+    }
+}
