@@ -1,6 +1,6 @@
 //! The validated configuration, resolved: what `build` works from. No spans, no options left open.
 
-use crate::point::{Address, Decimal, Name, Names, Unit, ValueKind};
+use crate::point::{Address, Decimal, Declared, Name, Names, Unit, ValueKind};
 use std::net::SocketAddr;
 
 /// Everything a gateway is told to be. Every reference in it is known to hold.
@@ -26,6 +26,19 @@ pub struct Plan {
     pub meters: Vec<Meter>,
     /// Price sets.
     pub tariffs: Vec<Tariff>,
+}
+
+impl Plan {
+    /// The points as the catalogue takes them.
+    pub fn declared(&self) -> Vec<Declared> {
+        let declared = |point: &Point| Declared {
+            address: point.address.clone(),
+            formerly: point.formerly.clone(),
+            unit: point.unit,
+            kind: point.kind,
+        };
+        self.points.iter().map(declared).collect()
+    }
 }
 
 /// The hospital.
@@ -228,7 +241,7 @@ pub struct Topic {
 }
 
 /// One value of a message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicValue {
     /// `asset/quantity`, either part may hold captures of the pattern.
     pub point: String,

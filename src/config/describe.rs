@@ -1,0 +1,136 @@
+//! What `plantroom check` says of a plan: counts, sources, and how its points differ from before.
+
+use super::{Broker, Plan};
+use super::validate::words;
+use crate::point::{Address, Catalogue, CatalogueEntry, Declared};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// Most new or gone points that are listed by name.
+const LISTED_MAX: usize = 20;
+/// Addresses at least this alike (Jaro-Winkler) are probably one point renamed.
+const ALIKE: f64 = 0.8;
+
+/// A summary for a person. With the catalogue of the last run also what would become of its points.
+pub fn describe(plan: &Plan, before: Option<&Catalogue>) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = summary(plan, &mut text);
+    if let Some(before) = before {
+        let _ = changes(plan, before, &mut text);
+    }
+    text
+}
+
+fn summary(plan: &Plan, out: &mut String) -> std::fmt::Result {
+    let zone = plan.site.zone.iana_name().unwrap_or("UTC");
+    writeln!(out, "Site {}: {} / {}, {zone}", plan.site.id, plan.site.name.zh, plan.site.name.en)?;
+    writeln!(out, "Page http://{}/", plan.http.listen)?;
+    writeln!(out, "{} assets, {} points", plan.assets.len(), plan.points.len())?;
+    for bus in &plan.buses {
+        let points: usize = bus.devices.iter().map(|device| device.registers.len()).sum();
+        writeln!(out, "Bus {} at {}:{}: {} devices, {points} points", bus.id, bus.host, bus.port, bus.devices.len())?;
+        for device in &bus.devices {
+            let (points, every) = (device.registers.len(), words(device.interval_ms));
+            writeln!(out, "  {}: unit {}, {points} points every {every}", device.id, device.unit)?;
+        }
+    }
+    for broker in &plan.brokers {
+        let points = points_of(broker, plan);
+        let (host, port) = (&broker.host, broker.port);
+        writeln!(out, "Broker {} at {host}:{port}: {} topics, {points} points", broker.id, broker.topics.len())?;
+    }
+    for target in &plan.targets {
+        let host = target.url.host_str().unwrap_or_default();
+        writeln!(out, "Forward {} to {host}", target.id)?;
+    }
+    let by_priority = |priority| plan.rules.iter().filter(|rule| rule.priority == priority).count();
+    let priorities: Vec<String> = (1..=4).map(|p| format!("{} of priority {p}", by_priority(p))).collect();
+    writeln!(out, "{} rules: {}", plan.rules.len(), priorities.join(", "))?;
+    writeln!(out, "{} meters, {} tariffs, {} targets", plan.meters.len(), plan.tariffs.len(), plan.targets.len())
+}
+
+/// Points of the plan that a broker's patterns can mean and that no bus feeds.
+fn points_of(broker: &Broker, plan: &Plan) -> usize {
+    let polled: BTreeSet<&Address> =
+        plan.buses.iter().flat_map(|bus| &bus.devices).flat_map(|d| &d.registers).map(|r| &r.point).collect();
+    let patterns: BTreeSet<&str> =
+        broker.topics.iter().flat_map(|topic| &topic.values).map(|value| value.point.as_str()).collect();
+    let fits = |pattern: &str, address: &Address| {
+        let part = |pattern: &str, name: &str| pattern.starts_with('{') || pattern == name;
+        pattern
+            .split_once('/')
+            .is_some_and(|(asset, quantity)| part(asset, address.asset.as_str()) && part(quantity, address.quantity.as_str()))
+    };
+    let fed = plan.points.iter().filter(|point| !polled.contains(&point.address));
+    fed.filter(|point| patterns.iter().any(|pattern| fits(pattern, &point.address))).count()
+}
+
+fn changes(plan: &Plan, before: &Catalogue, out: &mut String) -> std::fmt::Result {
+    let declared = plan.declared();
+    let now: BTreeSet<&Address> = declared.iter().map(|point| &point.address).collect();
+    let adopted = |point: &Declared| {
+        let former = point.formerly.iter().rev().filter(|old| !now.contains(old));
+        former.into_iter().find(|old| before.find(old).is_some()).cloned()
+    };
+    let unknown = declared.iter().filter(|point| before.find(&point.address).is_none());
+    let (renamed, new): (Vec<&Declared>, Vec<&Declared>) = unknown.partition(|point| adopted(point).is_some());
+    let taken: BTreeSet<Address> = renamed.iter().filter_map(|point| adopted(point)).collect();
+    let gone: Vec<&CatalogueEntry> = before
+        .entries()
+        .filter(|entry| entry.declared && !now.contains(&entry.address) && !taken.contains(&entry.address))
+        .collect();
+    list(out, "new", new.iter().map(|point| &point.address))?;
+    list(out, "gone", gone.iter().map(|entry| &entry.address))?;
+    for point in &renamed {
+        if let Some(old) = adopted(point) {
+            writeln!(out, "Renamed: {old} is now {} and keeps its history", point.address)?;
+        }
+    }
+    for (old, point) in probably_renamed(&gone, &new) {
+        writeln!(out, "Probably renamed: {old} to {0}; `formerly = [\"{old}\"]` at {0} keeps its history", point.address)?;
+    }
+    for point in &declared {
+        let entry = before.find(&point.address).and_then(|id| before.get(id));
+        if let Some(entry) = entry.filter(|entry| entry.unit != point.unit || entry.kind != point.kind) {
+            writeln!(out, "New epoch: {} was {} and becomes {}", point.address, entry.unit, point.unit)?;
+        }
+    }
+    Ok(())
+}
+
+fn list<'a>(out: &mut String, what: &str, addresses: impl ExactSizeIterator<Item = &'a Address>) -> std::fmt::Result {
+    let count = addresses.len();
+    if count == 0 {
+        return Ok(());
+    }
+    let shown: Vec<String> = addresses.take(LISTED_MAX).map(Address::to_string).collect();
+    let rest = if count > LISTED_MAX { ", ..." } else { "" };
+    writeln!(out, "{count} {what}: {}{rest}", shown.join(", "))
+}
+
+/// Pairs of a gone and a new point with the same unit and kind and the most similar addresses,
+/// the best pairs first, each point in one pair only.
+fn probably_renamed<'a>(gone: &[&CatalogueEntry], new: &[&'a Declared]) -> Vec<(Address, &'a Declared)> {
+    let mut pairs: Vec<(f64, &Address, &Declared)> = Vec::new();
+    for old in gone {
+        for point in new.iter().filter(|point| point.unit == old.unit && point.kind == old.kind) {
+            let alike = strsim::jaro_winkler(&old.address.to_string(), &point.address.to_string());
+            let part = old.address.asset == point.address.asset || old.address.quantity == point.address.quantity;
+            if alike >= ALIKE && part {
+                pairs.push((alike, &old.address, point));
+            }
+        }
+    }
+    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut old_used, mut new_used) = (BTreeSet::new(), BTreeSet::new());
+    let best = pairs.into_iter().filter(|(_, old, point)| {
+        let free = !old_used.contains(*old) && !new_used.contains(&point.address);
+        if free {
+            old_used.insert((*old).clone());
+            new_used.insert(&point.address);
+        }
+        free
+    });
+    best.map(|(_, old, point)| (old.clone(), point)).collect()
+}

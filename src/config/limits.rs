@@ -1,0 +1,29 @@
+//! The limits of a configuration, each with its unit (docs/specs/limits.md).
+
+use std::ops::RangeInclusive;
+
+/// How often a device may be read. Milliseconds.
+pub const INTERVAL_MS: RangeInclusive<u64> = 100..=DAY_MS;
+/// How long a reply may take. Milliseconds.
+pub const TIMEOUT_MS: RangeInclusive<u64> = 10..=60_000;
+/// Age at which a value may turn stale. Milliseconds.
+pub const STALE_AFTER_MS: RangeInclusive<u64> = 1_000..=7 * DAY_MS;
+/// How long a condition may have to hold before an alarm. Milliseconds.
+pub const ON_DELAY_MS: RangeInclusive<u64> = 0..=DAY_MS;
+/// Most bytes of one configuration file.
+pub const FILE_BYTES_MAX: usize = 16 << 20;
+/// Most files one configuration may include.
+pub const FILES_MAX: usize = 1_000;
+
+/// Where a device says nothing. Milliseconds.
+pub const INTERVAL_DEFAULT_MS: u64 = 10_000;
+/// Where a bus says nothing. Milliseconds.
+pub const TIMEOUT_DEFAULT_MS: u64 = 1_000;
+/// Least default of `stale_after` for a polled point, which is three intervals. Milliseconds.
+pub const STALE_AFTER_DEFAULT_MIN_MS: u64 = 5_000;
+/// Default of `stale_after` for a subscribed point. Milliseconds.
+pub const STALE_AFTER_DEFAULT_MQTT_MS: u64 = 300_000;
+/// Lines in one forwarded request, where a target says nothing.
+pub const BATCH_LINES_DEFAULT: u32 = 5_000;
+
+const DAY_MS: u64 = 86_400_000;

@@ -1,0 +1,501 @@
+//! The files as they are written: one doc comment is a field's schema, its help in a message and
+//! its manual. No flatten, no untagged: both lose the place a value stands at.
+
+use super::leaf::{
+    At, Class, Day, Endpoint, Former, Hours, HttpUrl, Listen, Millis, Pattern, Pointer, ProfileName, Zone,
+};
+use super::{Secret, plan};
+use crate::point::{Address, Decimal, Name, Names, Unit, ValueKind};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A configuration file of plantroom: `plantroom.toml`, or a file it includes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "plantroom.toml")]
+pub struct File {
+    /// Version of this layout: 1.
+    #[expect(dead_code, reason = "read before typing, by `version`; here for the schema")]
+    pub config_version: u32,
+    /// Further files, relative to the main one: `rules/*.toml`. Main file only.
+    #[serde(default)]
+    pub include: Vec<At<String>>,
+    /// The hospital. Main file only.
+    pub site: Option<At<Site>>,
+    /// The web server. Main file only.
+    pub http: Option<At<Http>>,
+    /// Building, rooms and machines, as a tree.
+    #[serde(default)]
+    pub assets: Vec<At<Asset>>,
+    /// Modbus TCP lines.
+    #[serde(default)]
+    pub modbus: Vec<At<Bus>>,
+    /// MQTT brokers.
+    #[serde(default)]
+    pub mqtt: Vec<At<Broker>>,
+    /// Where readings are forwarded to, in line protocol.
+    #[serde(default)]
+    pub forward: Vec<At<Target>>,
+    /// Alarm rules.
+    #[serde(default)]
+    pub rules: Vec<At<Rule>>,
+    /// Registers that count energy.
+    #[serde(default)]
+    pub meters: Vec<At<Meter>>,
+    /// Prices by time of use.
+    #[serde(default)]
+    pub tariffs: Vec<At<Tariff>>,
+}
+
+/// A register map, `devices/MAKER/MODEL.toml`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Version of this layout: 1.
+    #[expect(dead_code, reason = "read before typing, by `version`; here for the schema")]
+    pub config_version: u32,
+    /// What the map is of.
+    pub device: DeviceType,
+    /// The registers.
+    pub registers: Vec<At<Register>>,
+}
+
+/// What a register map is of, and where it comes from.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceType {
+    /// Its name in both languages.
+    #[expect(dead_code, reason = "for the reader of the file")]
+    pub name: Text,
+    /// Who makes it.
+    #[expect(dead_code, reason = "for the reader of the file")]
+    pub maker: Option<String>,
+    /// The maker's word for it.
+    #[expect(dead_code, reason = "for the reader of the file")]
+    pub model: Option<String>,
+    /// Where the map was published: document, version, page.
+    pub source: String,
+    /// How sure the map is.
+    pub certainty: Certainty,
+}
+
+/// A name in both languages; one given alone serves for both.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// Simplified Chinese.
+    pub zh: Option<String>,
+    /// English.
+    pub en: Option<String>,
+}
+
+impl Text {
+    /// Both languages; `fallback` if neither was given.
+    pub fn names(text: Option<&Text>, fallback: &Name) -> Names {
+        let text = text.cloned().unwrap_or_default();
+        Names::or_id(text.zh, text.en, fallback.as_str())
+    }
+}
+
+/// The hospital.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// Its id, a tag on every line forwarded; do not change it later.
+    pub id: Name,
+    /// Its name in both languages.
+    pub name: Option<Text>,
+    /// IANA time zone; every civil day, page and export is in it.
+    pub timezone: Zone,
+}
+
+/// The web server.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Where it listens; loopback only until sign-in exists. Default 127.0.0.1:8420.
+    pub listen: Option<At<Listen>>,
+}
+
+/// A building, a room or a machine.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Asset {
+    /// Its id, unique in the site; the first half of its points' addresses.
+    pub id: At<Name>,
+    /// Brick class name where Brick has one: `Building`, `Chiller`, `Electrical_Meter`.
+    pub class: Class,
+    /// Its name in both languages.
+    pub name: Option<Text>,
+    /// The asset it is in or part of.
+    pub parent: Option<At<Name>>,
+    /// Ids it had before; its points keep their history.
+    #[serde(default)]
+    pub formerly: Vec<Name>,
+}
+
+/// A Modbus TCP line: one connection.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bus {
+    /// Its id, unique among buses, devices and brokers.
+    pub id: At<Name>,
+    /// Host and port; the port is 502 if none is given.
+    pub connect: Endpoint,
+    /// A reply later than this is no reply: 10ms to 60s, default 1s.
+    pub timeout: Option<At<Millis>>,
+    /// The devices on it.
+    #[serde(default)]
+    pub devices: Vec<At<Device>>,
+}
+
+/// A unit on a bus.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// Its id, unique among buses, devices and brokers.
+    pub id: At<Name>,
+    /// Modbus unit id, 0 to 247 or 255.
+    pub unit_id: At<u8>,
+    /// The asset its points belong to.
+    pub asset: At<Name>,
+    /// Its register map: `acrel/adl400` is the file `devices/acrel/adl400.toml` beside the main file.
+    pub profile: Option<At<ProfileName>>,
+    /// How often it is read: 100ms to 1d, default 10s.
+    pub interval: Option<At<Millis>>,
+    /// Most registers one request may ask for, default 125.
+    #[schemars(range(min = 2, max = 125))]
+    pub registers_max: Option<u16>,
+    /// Registers besides the profile's; one with the quantity of a profile's register replaces it.
+    #[serde(default)]
+    pub registers: Vec<At<Register>>,
+}
+
+/// A value in a register map.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// The asset this point belongs to, if another than the device's. Not in a profile.
+    pub asset: Option<At<Name>>,
+    /// What is measured; the second half of the point's address.
+    pub quantity: At<Name>,
+    /// Which table: `holding` (function 3) or `input` (function 4).
+    pub table: Table,
+    /// Zero-based protocol address: a manual's 40001 is holding 0.
+    #[schemars(range(max = 65535))]
+    pub address: At<u32>,
+    /// Type of the raw value.
+    #[serde(rename = "type")]
+    pub encoding: Encoding,
+    /// Which word of a 32-bit value comes first, default `high-first`.
+    pub word_order: Option<WordOrder>,
+    /// The raw number is multiplied by this, exactly. Default 1.
+    pub scale: Option<At<Decimal>>,
+    /// Then this is added, exactly. Default 0.
+    pub offset: Option<Decimal>,
+    /// UCUM code of the scaled value: `kW.h`, `Cel`, `kPa{gauge}`; `1` for none.
+    pub unit: Unit,
+    /// Physical range of the instrument in the unit, both ends inclusive: `[0, 1.6]`.
+    pub range: Option<At<[Decimal; 2]>>,
+    /// Decimals shown on a page; default those of the scale, 2 for f32.
+    #[schemars(range(max = 9))]
+    pub decimals: Option<u8>,
+    /// Without a new value for this long it is stale: 1s to 7d, default three intervals, at least 5s.
+    pub stale_after: Option<At<Millis>>,
+    /// Its name in both languages.
+    pub name: Option<Text>,
+    /// Quantities of this asset, or whole addresses, it had before; the point keeps its history.
+    #[serde(default)]
+    pub formerly: Vec<Former>,
+}
+
+/// The register tables.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Table {
+    Holding,
+    Input,
+}
+
+/// Types of raw values.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Encoding {
+    U16,
+    I16,
+    U32,
+    I32,
+    F32,
+}
+
+/// Which word of a 32-bit value comes first.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum WordOrder {
+    HighFirst,
+    LowFirst,
+}
+
+/// An MQTT broker to listen to.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Broker {
+    /// Its id, unique among buses, devices and brokers.
+    pub id: At<Name>,
+    /// Host and port; the port is 1883 if none is given.
+    pub connect: Endpoint,
+    /// Stable client id, so that the broker keeps the session; default `plantroom-SITE-ID`.
+    pub client_id: Option<String>,
+    /// User name and password, if the broker asks for them.
+    pub login: Option<Login>,
+    /// What is subscribed to.
+    #[serde(default)]
+    pub topics: Vec<At<Topic>>,
+}
+
+/// A user name with its password.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// User name.
+    pub username: String,
+    /// `${VAR}` or `file:PATH`.
+    pub password: Secret,
+}
+
+/// A subscription.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Topic {
+    /// Topic whose levels are words or `{captures}`; `{asset}` and `{quantity}` name the point.
+    pub topic: At<Pattern>,
+    /// The asset of its points, if the topic does not name it.
+    pub asset: Option<At<Name>>,
+    /// Without a new value for this long its points are stale: 1s to 7d, default 5m.
+    pub stale_after: Option<At<Millis>>,
+    /// What its messages hold.
+    pub values: Vec<At<TopicValue>>,
+}
+
+/// A value of a message.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopicValue {
+    /// What is measured; the second half of the point's address.
+    pub quantity: At<Name>,
+    /// Where in the JSON message it stands (RFC 6901); without it the whole message is the value.
+    pub pointer: Option<Pointer>,
+    /// The assets `{asset}` stands for and that send this quantity.
+    #[serde(default)]
+    pub assets: Vec<At<Name>>,
+    /// Kind of value: `decimal` (the default), `float`, `bool` or `text`.
+    #[serde(rename = "type")]
+    pub kind: Option<Kind>,
+    /// The number is multiplied by this, exactly. Default 1.
+    pub scale: Option<At<Decimal>>,
+    /// Then this is added, exactly. Default 0.
+    pub offset: Option<Decimal>,
+    /// UCUM code of the scaled value: `kW.h`, `Cel`, `kPa{gauge}`; `1` for none.
+    pub unit: Unit,
+    /// Physical range of the instrument in the unit, both ends inclusive: `[-40, 60]`.
+    pub range: Option<At<[Decimal; 2]>>,
+    /// Decimals shown on a page, default 2.
+    #[schemars(range(max = 9))]
+    pub decimals: Option<u8>,
+    /// Its name in both languages.
+    pub name: Option<Text>,
+    /// Quantities of this asset, or whole addresses, it had before; the point keeps its history.
+    #[serde(default)]
+    pub formerly: Vec<Former>,
+}
+
+/// Kinds of values a message holds.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Kind {
+    Decimal,
+    Float,
+    Bool,
+    Text,
+}
+
+/// A target that takes line protocol.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Its id; names its place in the log, so a new id forwards from the beginning.
+    pub id: At<Name>,
+    /// Write address with its query: `http://host:8086/write?db=plant`, `.../api/v2/write?org=a&bucket=b`.
+    pub url: HttpUrl,
+    /// Token of `/api/v2/write`: `${VAR}` or `file:PATH`.
+    pub token: Option<Secret>,
+    /// Login of InfluxDB 1.x.
+    pub login: Option<Login>,
+    /// Most lines in one request, default 5000.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub batch_lines_max: Option<u32>,
+}
+
+/// An alarm rule on one point.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Its id; part of the identity of its alarms.
+    pub id: At<Name>,
+    /// Default true; false keeps it as a template, whose point need not exist.
+    pub enabled: Option<bool>,
+    /// The point it watches.
+    pub point: At<Address>,
+    /// `high`: above the limit. `low`: below it. `no-data`: stale or bad.
+    pub when: At<When>,
+    /// The limit, in the point's unit; for `high` and `low`.
+    pub limit: Option<At<Decimal>>,
+    /// How far back behind the limit the value must go before the alarm ends. Default 0.
+    pub deadband: Option<At<Decimal>>,
+    /// The condition must hold this long: up to 1d, default 0s.
+    pub on_delay: Option<At<Millis>>,
+    /// 1 urgent, 2 high, 3 medium, 4 low.
+    #[schemars(range(min = 1, max = 4))]
+    pub priority: u8,
+    /// Failure mode code: with the asset the key of the work order.
+    pub failure_mode: Name,
+    /// What happened.
+    pub message: Text,
+    /// What to do.
+    pub response: Text,
+    /// Clause of the standard the limit is from.
+    pub clause: Option<String>,
+    /// The standard and its year.
+    pub edition: Option<String>,
+    /// How sure the limit is, default `site`. A limit of certainty `C` cannot be enabled.
+    pub certainty: Option<At<Certainty>>,
+}
+
+/// What a rule watches for.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum When {
+    High,
+    Low,
+    NoData,
+}
+
+/// How sure a number is: `A` primary text read, `B` read in a secondary copy, `C` not re-read,
+/// `D` own engineering choice, `site` set or confirmed by the hospital.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum Certainty {
+    /// Primary text read.
+    A,
+    /// Read in a secondary copy.
+    B,
+    /// Not re-read: an engineer of the hospital must confirm it.
+    C,
+    /// Own engineering choice.
+    D,
+    /// Set or confirmed by the hospital.
+    #[serde(rename = "site")]
+    Site,
+}
+
+/// A cumulative register to be turned into consumption.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Meter {
+    /// Its id.
+    pub id: At<Name>,
+    /// Its name in both languages.
+    pub name: Option<Text>,
+    /// The point that carries the register.
+    pub point: At<Address>,
+    /// One count of the register in the point's unit, a power of ten: `0.01`.
+    pub resolution: At<Decimal>,
+    /// Where the register begins again at 0, in the point's unit: `1000000`.
+    pub rollover_at: At<Decimal>,
+    /// Most it can rise in an hour, in the point's unit.
+    pub rate_max: At<Decimal>,
+    /// How often a good reading comes: 100ms to 1d, default the device's interval.
+    pub expected_interval: Option<At<Millis>>,
+    /// What it costs.
+    pub tariff: Option<At<Name>>,
+}
+
+/// Prices by time of use.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tariff {
+    /// Its id.
+    pub id: At<Name>,
+    /// Its name in both languages.
+    pub name: Option<Text>,
+    /// First civil day it is valid on: 2026-01-01.
+    pub valid_from: Day,
+    /// Peak, flat, valley; their hours together cover each half hour of the day exactly once.
+    pub classes: Vec<At<TariffClass>>,
+}
+
+/// A price and its hours.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TariffClass {
+    /// `peak`, `flat`, `valley`.
+    pub id: At<Name>,
+    /// Its name in both languages.
+    pub name: Option<Text>,
+    /// Yuan per kWh, exact.
+    pub price: Decimal,
+    /// When it is valid, on half hours: `08:00-11:30`, `23:00-07:00`.
+    pub hours: Vec<At<Hours>>,
+}
+
+impl From<Table> for plan::Table {
+    fn from(table: Table) -> plan::Table {
+        match table {
+            Table::Holding => plan::Table::Holding,
+            Table::Input => plan::Table::Input,
+        }
+    }
+}
+
+impl From<Encoding> for plan::Encoding {
+    fn from(encoding: Encoding) -> plan::Encoding {
+        match encoding {
+            Encoding::U16 => plan::Encoding::U16,
+            Encoding::I16 => plan::Encoding::I16,
+            Encoding::U32 => plan::Encoding::U32,
+            Encoding::I32 => plan::Encoding::I32,
+            Encoding::F32 => plan::Encoding::F32,
+        }
+    }
+}
+
+impl From<WordOrder> for plan::WordOrder {
+    fn from(order: WordOrder) -> plan::WordOrder {
+        match order {
+            WordOrder::HighFirst => plan::WordOrder::HighFirst,
+            WordOrder::LowFirst => plan::WordOrder::LowFirst,
+        }
+    }
+}
+
+impl From<Kind> for ValueKind {
+    fn from(kind: Kind) -> ValueKind {
+        match kind {
+            Kind::Decimal => ValueKind::Decimal,
+            Kind::Float => ValueKind::F64,
+            Kind::Bool => ValueKind::Bool,
+            Kind::Text => ValueKind::Text,
+        }
+    }
+}
+
+impl From<&Login> for plan::Login {
+    fn from(login: &Login) -> plan::Login {
+        plan::Login { username: login.username.clone(), password: login.password.clone() }
+    }
+}

@@ -1,0 +1,276 @@
+//! The configuration: the demo hospital loads, and a wrong file of each kind gets a message that points.
+
+use plantroom::config::{self, Code, Condition, Loaded, Payload};
+use plantroom::point::{Address, Catalogue, PointId, ValueKind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+type Texts = BTreeMap<PathBuf, String>;
+
+fn environment(name: &str) -> Option<String> {
+    (name == "TOKEN").then(|| "hunter2".to_owned())
+}
+
+/// `-- path --` lines begin a file.
+fn split(case: &str) -> Texts {
+    let mut files = Texts::new();
+    let mut current = None;
+    for line in case.lines() {
+        match line.strip_prefix("-- ").and_then(|rest| rest.strip_suffix(" --")) {
+            Some(path) => {
+                files.insert(path.into(), String::new());
+                current = files.get_mut(Path::new(path));
+            }
+            None => {
+                let text = current.as_mut().expect("a case begins with `-- path --`");
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    files
+}
+
+fn load(files: &Texts) -> Result<Loaded, config::Diagnostics> {
+    config::load_from(files, Path::new("plantroom.toml"), &environment)
+}
+
+/// The demo hospital's files, to be changed by a test.
+fn demo() -> Texts {
+    let mut files = Texts::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "toml") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                files.insert(path.strip_prefix(&root).unwrap().to_owned(), text);
+            }
+        }
+    }
+    files
+}
+
+fn edited(file: &str, from: &str, to: &str) -> Texts {
+    let mut files = demo();
+    let text = files.get_mut(Path::new(file)).unwrap();
+    assert!(text.contains(from), "{file} holds no {from:?}");
+    *text = text.replacen(from, to, 1);
+    files
+}
+
+fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_wrong_file_of_each_kind_gets_the_pointed_message() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testcases/config");
+    let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "txt"))
+        .collect();
+    cases.sort();
+    let mut seen = BTreeSet::new();
+    for case in cases {
+        let name = case.file_stem().unwrap().to_str().unwrap().to_owned();
+        let diagnostics = load(&split(&std::fs::read_to_string(&case).unwrap())).expect_err(&name);
+        seen.extend(diagnostics.items.iter().map(|item| item.code));
+        let text = diagnostics.to_string();
+        assert!(!text.contains("hunter2"), "{name} gives a secret away:\n{text}");
+        let settings = || {
+            let mut settings = insta::Settings::clone_current();
+            settings.set_snapshot_path(&folder);
+            settings.set_prepend_module_to_snapshot(false);
+            settings.set_omit_expression(true);
+            settings
+        };
+        settings().bind(|| insta::assert_snapshot!(name.as_str(), text));
+    }
+    let untested: Vec<&str> = Code::ALL.iter().filter(|code| !seen.contains(code)).map(|code| code.word()).collect();
+    assert!(untested.is_empty(), "no case shows {untested:?}");
+}
+
+#[test]
+fn the_demo_hospital_loads_from_the_disk() {
+    let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/plantroom.toml");
+    let loaded = config::load(&main, &|_| None).unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert!(loaded.warnings.items.is_empty(), "{}", loaded.warnings);
+    assert_eq!(loaded.files.len(), 8, "{:?}", loaded.files);
+    let plan = loaded.plan;
+
+    assert_eq!((plan.site.name.zh.as_str(), plan.site.zone.iana_name()), ("示范医院", Some("Asia/Shanghai")));
+    let mut seen = BTreeSet::new();
+    for asset in &plan.assets {
+        assert!(asset.parent.as_ref().is_none_or(|parent| seen.contains(parent)), "{} comes before its parent", asset.id);
+        seen.insert(asset.id.clone());
+    }
+    let low = plan.rules.iter().find(|rule| rule.id.as_str() == "oxygen-pressure-low").unwrap();
+    let Condition::Low { limit, .. } = low.condition else { panic!("{low:?}") };
+    assert_eq!(limit.to_string(), "0.34");
+    assert_eq!(loaded.rule_sources[&low.id].clause.as_deref(), Some("7.1.2(5)"));
+    let energy = plan.points.iter().find(|point| point.address == address("main-meter/energy")).unwrap();
+    assert_eq!((energy.scale.to_string().as_str(), energy.kind, energy.decimals), ("0.01", ValueKind::Decimal, 2));
+    assert_eq!((energy.unit.to_string().as_str(), energy.stale_after_ms), ("kW.h", 5_000));
+    let meter = &plan.meters[0];
+    assert_eq!((meter.resolution_exponent, meter.modulus, meter.rate_max_per_hour), (-2, 100_000_000, 300_000));
+    assert_eq!(meter.expected_interval_ms, 1_000);
+    let tariff = &plan.tariffs[0];
+    assert_eq!((tariff.half_hours[0], tariff.half_hours[16], tariff.half_hours[47]), (2, 0, 2));
+    let topic = &plan.brokers[0].topics[0];
+    assert_eq!((topic.pattern.as_str(), topic.values[0].point.as_str()), ("plant/{asset}/telemetry", "{asset}/temperature"));
+    assert_eq!(topic.values[0].payload, Payload::Json { pointer: "/temperature".into() });
+    assert_eq!(plan.brokers[0].topics[1].values[0].payload, Payload::Plain);
+    insta::assert_snapshot!("demo", config::describe(&plan, None));
+}
+
+#[test]
+fn a_number_keeps_the_digits_it_was_written_with() {
+    for (written, exact) in [("0.10", "0.10"), ("\"0.10\"", "0.10"), ("1e-3", "0.001"), ("0x10", "16"), ("1_000", "1000"), ("100.000000000000001", "100.000000000000001")] {
+        let loaded = load(&edited("devices/demo/chiller.toml", "scale = 0.1", &format!("scale = {written}"))).unwrap();
+        let point = loaded.plan.points.iter().find(|p| p.address == address("chiller-1/supply_temperature")).unwrap();
+        assert_eq!(point.scale.to_string(), exact, "{written}");
+    }
+}
+
+#[test]
+fn variables_and_files_fill_strings_and_secrets_stay_secret() {
+    let forward = "
+[[forward]]
+id = \"influx\"
+url = \"http://${HOST}:8086/write?db=plant\"
+token = \"file:secrets/token\"
+
+[[forward]]
+id = \"second\"
+url = \"http://h/write\"
+login = { username = \"me\", password = \"${PASSWORD}\" }
+
+[[meters]]
+id";
+    let mut files = edited("plantroom.toml", "\n[[meters]]\nid", forward);
+    files.insert("secrets/token".into(), "hunter2\n".into());
+    let env = |name: &str| match name {
+        "HOST" => Some("db-1".to_owned()),
+        // What a variable holds is not looked into again.
+        "PASSWORD" => Some("${HOST}-hunter2".to_owned()),
+        _ => None,
+    };
+    let loaded = config::load_from(&files, Path::new("plantroom.toml"), &env).unwrap();
+    let [first, second] = loaded.plan.targets.as_slice() else { panic!() };
+    assert_eq!(first.url.as_str(), "http://db-1:8086/write?db=plant");
+    assert_eq!(first.token.as_ref().unwrap().expose(), "hunter2");
+    assert_eq!(second.login.as_ref().unwrap().password.expose(), "${HOST}-hunter2");
+    assert!(!format!("{loaded:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_wrong_value_from_the_environment_is_shown_as_the_file_has_it() {
+    let files = edited("plantroom.toml", "127.0.0.1:8420", "${TOKEN}");
+    let message = load(&files).unwrap_err().to_string();
+    assert!(message.contains("\"${TOKEN}\" is not an address to listen at"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[test]
+fn a_register_beside_a_profile_replaces_the_one_of_its_quantity() {
+    let own = "profile = \"demo/chiller\"\ninterval = \"1s\"\nregisters = [{ quantity = \"running\", table = \"input\", address = 7, type = \"u16\", unit = \"1\" }]";
+    let files = edited("plantroom.toml", "profile = \"demo/chiller\"\ninterval = \"1s\"", own);
+    let loaded = load(&files).unwrap_or_else(|wrong| panic!("{wrong}"));
+    let registers = &loaded.plan.buses[0].devices[1].registers;
+    assert_eq!(registers.len(), 3);
+    let running = registers.iter().find(|r| r.point == address("chiller-1/running")).unwrap();
+    assert_eq!((running.table, running.address), (config::Table::Input, 7));
+}
+
+#[test]
+fn renamed_assets_and_quantities_carry_every_address_they_had() {
+    let mut files = edited("plantroom.toml", "# formerly = [\"chiller-a\"]", "formerly = [\"chiller-a\"]");
+    let profile = files.get_mut(Path::new("devices/demo/chiller.toml")).unwrap();
+    *profile = profile.replacen("quantity = \"running\"", "quantity = \"running\"\nformerly = [\"on\", \"old/state\"]", 1);
+    let plan = load(&files).unwrap().plan;
+    let point = plan.points.iter().find(|p| p.address == address("chiller-1/running")).unwrap();
+    let formerly: Vec<String> = point.formerly.iter().map(Address::to_string).collect();
+    assert_eq!(formerly, ["old/state", "chiller-a/on", "chiller-a/running", "chiller-1/on"]);
+}
+
+#[test]
+fn the_summary_tells_new_gone_and_probably_renamed_points() {
+    let mut catalogue = Catalogue::default();
+    catalogue.declare(&load(&demo()).unwrap().plan.declared());
+    let mut files = edited("plantroom.toml", "quantity = \"differential_pressure\"", "quantity = \"pressure_difference\"");
+    let main = files.get_mut(Path::new("plantroom.toml")).unwrap();
+    *main = main.replace("id = \"chiller-1\"", "id = \"chiller-one\"\nformerly = [\"chiller-1\"]");
+    *main = main.replace("asset = \"chiller-1\"", "asset = \"chiller-one\"");
+    *main = main.replace("unit = \"m3/h\"", "unit = \"l/s\"");
+    let rules = files.get_mut(Path::new("rules/plant.toml")).unwrap();
+    *rules = rules.replace("chiller-1/", "chiller-one/");
+    let plan = load(&files).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
+    insta::assert_snapshot!("changed", config::describe(&plan, Some(&catalogue)));
+
+    // What the summary foretells is what the catalogue then does.
+    let before = catalogue.find(&address("chiller-1/running"));
+    catalogue.declare(&plan.declared());
+    assert_eq!(catalogue.find(&address("chiller-one/running")), before);
+    assert_ne!(before, Some(PointId(0)));
+}
+
+#[test]
+fn at_most_a_hundred_messages_are_shown_and_the_rest_is_counted() {
+    let mut text = "config_version = 1\nsite = { id = \"s\", timezone = \"UTC\" }\n".to_owned();
+    text.extend((0..150).map(|n| format!("[[assets]]\nid = \"a{n}\"\nclass = \"Room\"\ncolour = {n}\n")));
+    let diagnostics = load(&Texts::from([("plantroom.toml".into(), text)])).unwrap_err();
+    assert_eq!((diagnostics.items.len(), diagnostics.more), (100, 50));
+    assert!(diagnostics.to_string().ends_with("100 errors, 50 more not shown\n"));
+}
+
+#[test]
+fn a_missing_main_file_is_told() {
+    let message = load(&Texts::new()).unwrap_err().to_string();
+    assert!(message.starts_with("error[unreadable]: plantroom.toml cannot be read:"), "{message}");
+}
+
+#[test]
+fn the_committed_schema_is_the_current_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/plantroom.schema.json");
+    let current = serde_json::to_string_pretty(&config::schema()).unwrap() + "\n";
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == current,
+        "config/plantroom.schema.json is stale; refresh it: cargo run -- schema > config/plantroom.schema.json"
+    );
+}
+
+/// Every property with the schema it belongs to.
+fn properties(schema: &serde_json::Value, found: &mut Vec<(String, serde_json::Value)>) {
+    if let Some(map) = schema.get("properties").and_then(serde_json::Value::as_object) {
+        found.extend(map.iter().map(|(name, property)| (name.clone(), property.clone())));
+    }
+    match schema {
+        serde_json::Value::Object(map) => map.values().for_each(|value| properties(value, found)),
+        serde_json::Value::Array(items) => items.iter().for_each(|value| properties(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_is_described_and_shown_in_the_demo_files() {
+    let mut found = Vec::new();
+    properties(&config::schema(), &mut found);
+    assert!(found.len() > 60, "{}", found.len());
+    let texts = demo().into_values().collect::<String>();
+    for (name, property) in found {
+        assert!(property.get("description").is_some(), "`{name}` has no description");
+        let shown = [format!("{name} = "), format!("[{name}]"), format!("[[{name}]]"), format!(".{name}]]")];
+        assert!(shown.iter().any(|form| texts.contains(form)), "no demo file shows `{name}`");
+    }
+}
+
+#[test]
+fn the_schema_knows_no_null() {
+    assert!(!config::schema().to_string().contains("\"null\""), "TOML has no null");
+}
