@@ -8,9 +8,12 @@ use super::diagnostic::{Code, Problem, closest, mask};
 use super::leaf;
 use super::source::{Files, Place, Source};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
+
+type Span = std::ops::Range<usize>;
 
 /// What is found is quoted up to so many characters.
 const QUOTED_CHARS_MAX: usize = 60;
@@ -40,7 +43,7 @@ impl Walk<'_> {
     }
 
     fn value<'i>(&mut self, schema: &Value, value: Spanned<DeValue<'i>>) -> Option<Spanned<DeValue<'i>>> {
-        let (schema, span) = (self.follow(schema), value.span());
+        let (schema, span) = (follow(self.schema, schema), value.span());
         let kept = match (value.into_inner(), word(&schema, "type")) {
             (DeValue::Table(table), "object") => self.table(&schema, table, &span).map(DeValue::Table),
             (DeValue::Array(items), "array") => self.array(&schema, items, &span).map(DeValue::Array),
@@ -55,14 +58,15 @@ impl Walk<'_> {
         kept.map(|value| Spanned::new(span, value))
     }
 
-    fn table<'i>(&mut self, schema: &Value, table: DeTable<'i>, span: &std::ops::Range<usize>) -> Option<DeTable<'i>> {
+    fn table<'i>(&mut self, schema: &Value, table: DeTable<'i>, span: &Span) -> Option<DeTable<'i>> {
         let properties = schema.get("properties").and_then(Value::as_object);
         let mut kept = DeTable::new();
         let mut dropped = Vec::new();
         for (key, value) in table {
             let Some(property) = properties.and_then(|known| known.get(key.get_ref().as_ref())) else {
                 let known = properties.into_iter().flatten().map(|(name, _)| name.as_str());
-                self.unknown_field(key.get_ref(), key.span(), known.collect());
+                let known: Vec<&str> = known.collect();
+                self.unknown_field(key.get_ref(), &key.span(), &known);
                 continue;
             };
             match self.value(property, value) {
@@ -79,13 +83,13 @@ impl Walk<'_> {
             complete = false;
             if !dropped.iter().any(|dropped| dropped == name) {
                 let property = properties.and_then(|known| known.get(name));
-                self.missing_field(name, property, span.clone());
+                self.missing_field(name, property, span);
             }
         }
         complete.then_some(kept)
     }
 
-    fn array<'i>(&mut self, schema: &Value, items: DeArray<'i>, span: &std::ops::Range<usize>) -> Option<DeArray<'i>> {
+    fn array<'i>(&mut self, schema: &Value, items: DeArray<'i>, span: &Span) -> Option<DeArray<'i>> {
         let bound = |key| schema.get(key).and_then(Value::as_u64);
         let (least, most) = (bound("minItems").unwrap_or(0), bound("maxItems").unwrap_or(u64::MAX));
         let count = items.len() as u64;
@@ -100,14 +104,17 @@ impl Walk<'_> {
         (least == 0 || kept.len() as u64 == count).then_some(kept)
     }
 
-    fn integer(&mut self, schema: &Value, text: &str, span: &std::ops::Range<usize>) -> bool {
+    fn integer(&mut self, schema: &Value, text: &str, span: &Span) -> bool {
         let number = match text.strip_prefix("0x") {
             Some(hex) => i64::from_str_radix(hex, 16).ok(),
             None => text.parse().ok(),
         };
         let bound = |key| schema.get(key).and_then(Value::as_f64);
         let (least, most) = (bound("minimum"), bound("maximum"));
-        #[expect(clippy::cast_precision_loss, reason = "the bounds are small, a lost bit changes no comparison")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the bounds are small, a lost bit changes no comparison"
+        )]
         let inside = number.is_some_and(|n| {
             least.is_none_or(|least| n as f64 >= least) && most.is_none_or(|most| n as f64 <= most)
         });
@@ -123,40 +130,58 @@ impl Walk<'_> {
     }
 
     /// Strings, and what may stand for one: numbers that stay exact, dates.
-    fn text<'i>(&mut self, schema: &Value, value: &DeValue<'i>, span: &std::ops::Range<usize>) -> Option<DeValue<'i>> {
+    fn text<'i>(&mut self, schema: &Value, value: &DeValue<'i>, span: &Span) -> Option<DeValue<'i>> {
         let written = match value {
             DeValue::String(text) => text.to_string(),
             DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
-            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok()?.to_string(),
+            DeValue::Integer(number) => {
+                i64::from_str_radix(number.as_str(), number.radix()).ok()?.to_string()
+            }
             DeValue::Float(number) => number.as_str().to_owned(),
             DeValue::Datetime(date) => date.to_string(),
             _ => return None,
         };
         let format = word(schema, "format");
-        let text = if format == "password" { self.secret(&written, span)? } else { self.expand(&written, span)? };
+        let text =
+            if format == "password" { self.secret(&written, span)? } else { self.expand(&written, span)? };
         let choices = choices(schema);
         if !choices.is_empty() && !choices.contains(&text.as_str()) {
             let help = match closest(&text, choices.iter().copied()) {
                 Some(choice) => format!("did you mean \"{choice}\"?"),
                 None => format!("one of {}", choices.join(", ")),
             };
-            self.report(Code::WrongValue, span, format!("{} is not a choice here", self.quote(span)), Some(help));
+            self.report(
+                Code::WrongValue,
+                span,
+                format!("{} is not a choice here", self.quote(span)),
+                Some(help),
+            );
             return None;
         }
         if let Some(wrong) = leaf::check(format, &text) {
-            self.report(wrong.code, span, format!("{} {}", self.quote(span), wrong.message), Some(wrong.help));
+            self.report(
+                wrong.code,
+                span,
+                format!("{} {}", self.quote(span), wrong.message),
+                Some(wrong.help),
+            );
             return None;
         }
         Some(DeValue::String(text.into()))
     }
 
     /// `${VAR}` replaced; the content is never looked at again for another one.
-    fn expand(&mut self, text: &str, span: &std::ops::Range<usize>) -> Option<String> {
+    fn expand(&mut self, text: &str, span: &Span) -> Option<String> {
         let mut done = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
             let Some((name, after)) = after.split_once('}') else {
-                self.report(Code::Environment, span, "`${` has no `}`", Some("write \"${VARIABLE}\"".to_owned()));
+                self.report(
+                    Code::Environment,
+                    span,
+                    "`${` has no `}`",
+                    Some("write \"${VARIABLE}\"".to_owned()),
+                );
                 return None;
             };
             let Some(content) = (self.outside.env)(name) else {
@@ -174,8 +199,9 @@ impl Walk<'_> {
     }
 
     /// A secret comes from outside the file, or not at all.
-    fn secret(&mut self, text: &str, span: &std::ops::Range<usize>) -> Option<String> {
-        let help = || Some("write \"${VARIABLE}\", or \"file:PATH\" with a file only plantroom may read".to_owned());
+    fn secret(&mut self, text: &str, span: &Span) -> Option<String> {
+        let help =
+            || Some("write \"${VARIABLE}\", or \"file:PATH\" with a file only plantroom may read".to_owned());
         if let Some(path) = text.strip_prefix("file:") {
             let path = self.outside.folder.join(path);
             return match self.outside.files.read(&path) {
@@ -195,20 +221,20 @@ impl Walk<'_> {
         self.expand(text, span)
     }
 
-    fn unknown_field(&mut self, name: &str, span: std::ops::Range<usize>, known: Vec<&str>) {
+    fn unknown_field(&mut self, name: &str, span: &Span, known: &[&str]) {
         let help = match closest(name, known.iter().copied()) {
             Some(word) => format!("did you mean `{word}`?"),
             None => format!("known here: {}", known.join(", ")),
         };
-        self.report(Code::UnknownField, &span, format!("there is no field `{name}` here"), Some(help));
+        self.report(Code::UnknownField, span, format!("there is no field `{name}` here"), Some(help));
     }
 
-    fn missing_field(&mut self, name: &str, property: Option<&Value>, span: std::ops::Range<usize>) {
+    fn missing_field(&mut self, name: &str, property: Option<&Value>, span: &Span) {
         let help = property.and_then(help).map(|text| format!("{name}: {text}"));
-        self.report(Code::MissingField, &span, format!("the field `{name}` is missing"), help);
+        self.report(Code::MissingField, span, format!("the field `{name}` is missing"), help);
     }
 
-    fn wrong_type<'i>(&mut self, schema: &Value, value: &DeValue<'i>, span: &std::ops::Range<usize>) -> Option<DeValue<'i>> {
+    fn wrong_type<'i>(&mut self, schema: &Value, value: &DeValue<'i>, span: &Span) -> Option<DeValue<'i>> {
         let expected = match word(schema, "type") {
             "object" => "a table",
             "array" => "a list",
@@ -221,7 +247,7 @@ impl Walk<'_> {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) => "a whole number",
             DeValue::Float(_) => "a number with decimals",
-            DeValue::Boolean(_) => "true or false",
+            DeValue::Boolean(_) => "a flag",
             DeValue::Datetime(_) => "a date or time",
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
@@ -234,30 +260,32 @@ impl Walk<'_> {
         None
     }
 
-    fn report(&mut self, code: Code, span: &std::ops::Range<usize>, message: impl Into<String>, help: Option<String>) {
+    fn report(&mut self, code: Code, span: &Span, message: impl Into<String>, help: Option<String>) {
         let place = Place { source: self.index, span: span.clone() };
         let problem = Problem::error(code, place, message);
         self.problems.push(Problem { help, ..problem });
     }
 
     /// The value as the file has it, never as a variable made it.
-    fn quote(&self, span: &std::ops::Range<usize>) -> String {
+    fn quote(&self, span: &Span) -> String {
         let text = self.source.text.get(span.clone()).unwrap_or_default();
         let line = mask(text.lines().next().unwrap_or_default());
         let short: String = line.chars().take(QUOTED_CHARS_MAX).collect();
         if short.len() < text.len() { format!("{short} ...") } else { short }
     }
+}
 
-    /// The schema a `$ref` stands for, with the description of the place that refers to it.
-    fn follow(&self, schema: &Value) -> Value {
-        let target = schema.get("$ref").and_then(Value::as_str);
-        let target = target.and_then(|path| self.schema.pointer(path.trim_start_matches('#')));
-        let Some(mut target) = target.cloned() else { return schema.clone() };
-        if let (Some(description), Some(object)) = (schema.get("description"), target.as_object_mut()) {
-            object.insert("description".to_owned(), description.clone());
-        }
-        target
+/// The schema a `$ref` stands for, with the description of the place that refers to it.
+fn follow<'s>(root: &'s Value, schema: &'s Value) -> Cow<'s, Value> {
+    let target = schema.get("$ref").and_then(Value::as_str);
+    let target = target.and_then(|path| root.pointer(path.trim_start_matches('#')));
+    let mut target = Cow::Borrowed(target.unwrap_or(schema));
+    if let Some(description) = schema.get("description").filter(|_| schema.get("$ref").is_some())
+        && let Some(object) = target.to_mut().as_object_mut()
+    {
+        object.insert("description".to_owned(), description.clone());
     }
+    target
 }
 
 fn word<'s>(schema: &'s Value, key: &str) -> &'s str {

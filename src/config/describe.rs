@@ -1,10 +1,10 @@
 //! What `plantroom check` says of a plan: counts, sources, and how its points differ from before.
 
-use super::{Broker, Plan};
 use super::validate::words;
+use super::{Broker, Plan};
 use crate::point::{Address, Catalogue, CatalogueEntry, Declared};
 use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::fmt::{self, Formatter};
 
 /// Most new or gone points that are listed by name.
 const LISTED_MAX: usize = 20;
@@ -13,23 +13,36 @@ const ALIKE: f64 = 0.8;
 
 /// A summary for a person. With the catalogue of the last run also what would become of its points.
 pub fn describe(plan: &Plan, before: Option<&Catalogue>) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = summary(plan, &mut text);
-    if let Some(before) = before {
-        let _ = changes(plan, before, &mut text);
-    }
-    text
+    Summary { plan, before }.to_string()
 }
 
-fn summary(plan: &Plan, out: &mut String) -> std::fmt::Result {
+struct Summary<'a> {
+    plan: &'a Plan,
+    before: Option<&'a Catalogue>,
+}
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        summary(self.plan, out)?;
+        self.before.map_or(Ok(()), |before| changes(self.plan, before, out))
+    }
+}
+
+fn summary(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     let zone = plan.site.zone.iana_name().unwrap_or("UTC");
     writeln!(out, "Site {}: {} / {}, {zone}", plan.site.id, plan.site.name.zh, plan.site.name.en)?;
     writeln!(out, "Page http://{}/", plan.http.listen)?;
     writeln!(out, "{} assets, {} points", plan.assets.len(), plan.points.len())?;
     for bus in &plan.buses {
         let points: usize = bus.devices.iter().map(|device| device.registers.len()).sum();
-        writeln!(out, "Bus {} at {}:{}: {} devices, {points} points", bus.id, bus.host, bus.port, bus.devices.len())?;
+        writeln!(
+            out,
+            "Bus {} at {}:{}: {} devices, {points} points",
+            bus.id,
+            bus.host,
+            bus.port,
+            bus.devices.len()
+        )?;
         for device in &bus.devices {
             let (points, every) = (device.registers.len(), words(device.interval_ms));
             writeln!(out, "  {}: unit {}, {points} points every {every}", device.id, device.unit)?;
@@ -38,7 +51,12 @@ fn summary(plan: &Plan, out: &mut String) -> std::fmt::Result {
     for broker in &plan.brokers {
         let points = points_of(broker, plan);
         let (host, port) = (&broker.host, broker.port);
-        writeln!(out, "Broker {} at {host}:{port}: {} topics, {points} points", broker.id, broker.topics.len())?;
+        writeln!(
+            out,
+            "Broker {} at {host}:{port}: {} topics, {points} points",
+            broker.id,
+            broker.topics.len()
+        )?;
     }
     for target in &plan.targets {
         let host = target.url.host_str().unwrap_or_default();
@@ -47,7 +65,13 @@ fn summary(plan: &Plan, out: &mut String) -> std::fmt::Result {
     let by_priority = |priority| plan.rules.iter().filter(|rule| rule.priority == priority).count();
     let priorities: Vec<String> = (1..=4).map(|p| format!("{} of priority {p}", by_priority(p))).collect();
     writeln!(out, "{} rules: {}", plan.rules.len(), priorities.join(", "))?;
-    writeln!(out, "{} meters, {} tariffs, {} targets", plan.meters.len(), plan.tariffs.len(), plan.targets.len())
+    writeln!(
+        out,
+        "{} meters, {} tariffs, {} targets",
+        plan.meters.len(),
+        plan.tariffs.len(),
+        plan.targets.len()
+    )
 }
 
 /// Points of the plan that a broker's patterns can mean and that no bus feeds.
@@ -58,15 +82,15 @@ fn points_of(broker: &Broker, plan: &Plan) -> usize {
         broker.topics.iter().flat_map(|topic| &topic.values).map(|value| value.point.as_str()).collect();
     let fits = |pattern: &str, address: &Address| {
         let part = |pattern: &str, name: &str| pattern.starts_with('{') || pattern == name;
-        pattern
-            .split_once('/')
-            .is_some_and(|(asset, quantity)| part(asset, address.asset.as_str()) && part(quantity, address.quantity.as_str()))
+        pattern.split_once('/').is_some_and(|(asset, quantity)| {
+            part(asset, address.asset.as_str()) && part(quantity, address.quantity.as_str())
+        })
     };
     let fed = plan.points.iter().filter(|point| !polled.contains(&point.address));
     fed.filter(|point| patterns.iter().any(|pattern| fits(pattern, &point.address))).count()
 }
 
-fn changes(plan: &Plan, before: &Catalogue, out: &mut String) -> std::fmt::Result {
+fn changes(plan: &Plan, before: &Catalogue, out: &mut Formatter<'_>) -> fmt::Result {
     let declared = plan.declared();
     let now: BTreeSet<&Address> = declared.iter().map(|point| &point.address).collect();
     let adopted = |point: &Declared| {
@@ -74,7 +98,8 @@ fn changes(plan: &Plan, before: &Catalogue, out: &mut String) -> std::fmt::Resul
         former.into_iter().find(|old| before.find(old).is_some()).cloned()
     };
     let unknown = declared.iter().filter(|point| before.find(&point.address).is_none());
-    let (renamed, new): (Vec<&Declared>, Vec<&Declared>) = unknown.partition(|point| adopted(point).is_some());
+    let (renamed, new): (Vec<&Declared>, Vec<&Declared>) =
+        unknown.partition(|point| adopted(point).is_some());
     let taken: BTreeSet<Address> = renamed.iter().filter_map(|point| adopted(point)).collect();
     let gone: Vec<&CatalogueEntry> = before
         .entries()
@@ -88,7 +113,11 @@ fn changes(plan: &Plan, before: &Catalogue, out: &mut String) -> std::fmt::Resul
         }
     }
     for (old, point) in probably_renamed(&gone, &new) {
-        writeln!(out, "Probably renamed: {old} to {0}; `formerly = [\"{old}\"]` at {0} keeps its history", point.address)?;
+        writeln!(
+            out,
+            "Probably renamed: {old} to {0}; `formerly = [\"{old}\"]` at {0} keeps its history",
+            point.address
+        )?;
     }
     for point in &declared {
         let entry = before.find(&point.address).and_then(|id| before.get(id));
@@ -99,7 +128,11 @@ fn changes(plan: &Plan, before: &Catalogue, out: &mut String) -> std::fmt::Resul
     Ok(())
 }
 
-fn list<'a>(out: &mut String, what: &str, addresses: impl ExactSizeIterator<Item = &'a Address>) -> std::fmt::Result {
+fn list<'a>(
+    out: &mut Formatter<'_>,
+    what: &str,
+    addresses: impl ExactSizeIterator<Item = &'a Address>,
+) -> fmt::Result {
     let count = addresses.len();
     if count == 0 {
         return Ok(());
@@ -116,7 +149,8 @@ fn probably_renamed<'a>(gone: &[&CatalogueEntry], new: &[&'a Declared]) -> Vec<(
     for old in gone {
         for point in new.iter().filter(|point| point.unit == old.unit && point.kind == old.kind) {
             let alike = strsim::jaro_winkler(&old.address.to_string(), &point.address.to_string());
-            let part = old.address.asset == point.address.asset || old.address.quantity == point.address.quantity;
+            let part =
+                old.address.asset == point.address.asset || old.address.quantity == point.address.quantity;
             if alike >= ALIKE && part {
                 pairs.push((alike, &old.address, point));
             }

@@ -189,7 +189,8 @@ impl Diagnostics {
         problems.sort_by_key(|problem| (problem.place.source, problem.place.span.start));
         let more = problems.len().saturating_sub(SHOWN_MAX);
         problems.truncate(SHOWN_MAX);
-        let items = problems.into_iter().filter_map(|problem| Diagnostic::resolve(problem, sources)).collect();
+        let items =
+            problems.into_iter().filter_map(|problem| Diagnostic::resolve(problem, sources)).collect();
         Diagnostics { items, more }
     }
 
@@ -230,10 +231,11 @@ impl Snippet {
         let line: String = mask(whole).chars().take(LINE_CHARS_MAX).collect();
         let marked = source.text.get(place.span.clone()).unwrap_or_default();
         let marked = marked.lines().next().unwrap_or_default().chars().count();
-        let width = |from: usize, count: usize| line.chars().skip(from).take(count).map(columns).sum::<usize>();
+        let width =
+            |from: usize, count: usize| line.chars().skip(from).take(count).map(columns).sum::<usize>();
         let before = width(0, column - 1);
         let under = width(column - 1, marked).max(1);
-        Some(Snippet { before, under, line })
+        Some(Snippet { line, before, under })
     }
 }
 
@@ -354,9 +356,14 @@ impl std::error::Error for Diagnostics {}
 /// The word of `known` that was probably meant.
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
-    let distance = |other: &str| strsim::damerau_levenshtein(&lower, &other.to_lowercase());
+    let distance = |other: &str| {
+        let other = other.to_lowercase();
+        // `user` for `username`.
+        let begun = lower.len() >= 3 && other.starts_with(&lower);
+        if begun { 1 } else { strsim::damerau_levenshtein(&lower, &other) }
+    };
     let best = known.into_iter().map(|other| (distance(other), other)).min_by_key(|(steps, _)| *steps);
-    let allowed = (word.chars().count() / 3).max(1);
+    let allowed = (word.chars().count() + 1) / 3;
     best.filter(|(steps, _)| *steps <= allowed).map(|(_, other)| other)
 }
 
@@ -367,7 +374,10 @@ mod tests {
     #[test]
     fn a_secret_is_hidden_character_for_character() {
         let cases = [
-            (r#"login = { username = "u", password = "hunter2" }"#, r#"login = { username = "u", password = "*******" }"#),
+            (
+                r#"login = { username = "u", password = "hunter2" }"#,
+                r#"login = { username = "u", password = "*******" }"#,
+            ),
             ("token='abc' # x", "token='***' # x"),
             ("password = 1234, x = 1", "password = ****, x = 1"),
             ("password = \"open", "password = \"****"),
@@ -388,7 +398,9 @@ mod tests {
     fn the_closest_word_is_offered_and_a_far_one_is_not() {
         assert_eq!(closest("intervall", ["interval", "id"]), Some("interval"));
         assert_eq!(closest("kwh", ["kW.h", "W"]), Some("kW.h"));
+        assert_eq!(closest("user", ["password", "username"]), Some("username"));
         assert_eq!(closest("pressure", ["id", "unit"]), None);
+        assert_eq!(closest("a", ["b"]), None);
     }
 
     #[test]

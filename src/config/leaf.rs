@@ -203,7 +203,11 @@ impl Leaf for Address {
 
 impl Leaf for Former {
     fn parse(text: &str) -> Result<Former, Wrong> {
-        if text.contains('/') { Address::parse(text).map(Former::Point) } else { Name::parse(text).map(Former::Quantity) }
+        if text.contains('/') {
+            Address::parse(text).map(Former::Point)
+        } else {
+            Name::parse(text).map(Former::Quantity)
+        }
     }
 }
 
@@ -215,7 +219,11 @@ impl Leaf for Class {
         if fits {
             return Ok(Class(text.to_owned()));
         }
-        wrong(Code::BadName, "is not a class", "a Brick class name: letters, digits and '_', as in \"Air_Handling_Unit\"")
+        wrong(
+            Code::BadName,
+            "is not a class",
+            "a Brick class name: letters, digits and '_', as in \"Air_Handling_Unit\"",
+        )
     }
 }
 
@@ -231,7 +239,9 @@ impl Leaf for Unit {
             Err(UnitError::NeedlessReference(code)) => {
                 wrong(Code::UnknownUnit, "is no pressure and takes no {...}", format!("write \"{code}\""))
             }
-            Err(UnitError::Unknown(_)) => wrong(Code::UnknownUnit, "is not a unit plantroom knows", unit_help(text)),
+            Err(UnitError::Unknown(_)) => {
+                wrong(Code::UnknownUnit, "is not a unit plantroom knows", unit_help(text))
+            }
         }
     }
 }
@@ -254,7 +264,9 @@ fn unit_help(text: &str) -> String {
             format!("did you mean \"{word}{{gauge}}\", \"{word}{{absolute}}\" or \"{word}{{difference}}\"?")
         }
         Some(word) => format!("did you mean \"{word}\"?"),
-        None => "units are UCUM codes: \"kW.h\", \"Cel\", \"kPa{gauge}\", \"m3/h\"; \"1\" for none".to_owned(),
+        None => {
+            "units are UCUM codes: \"kW.h\", \"Cel\", \"kPa{gauge}\", \"m3/h\"; \"1\" for none".to_owned()
+        }
     }
 }
 
@@ -263,9 +275,11 @@ impl Leaf for Decimal {
         match text.parse() {
             Ok(decimal) => Ok(decimal),
             Err(DecimalError::Syntax) => wrong(Code::BadDecimal, "is not a number", "write 0.1 or \"0.1\""),
-            Err(DecimalError::Range) => {
-                wrong(Code::BadDecimal, "has more digits than can be kept exactly", "18 digits, 10^-18 to 10^18")
-            }
+            Err(DecimalError::Range) => wrong(
+                Code::BadDecimal,
+                "has more digits than can be kept exactly",
+                "18 digits, 10^-18 to 10^18",
+            ),
         }
     }
 }
@@ -343,11 +357,21 @@ impl Leaf for HttpUrl {
     fn parse(text: &str) -> Result<HttpUrl, Wrong> {
         let url = match url::Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
-            _ => return wrong(Code::WrongValue, "is not an http address", "\"http://host:8086/write?db=plant\""),
+            _ => {
+                return wrong(
+                    Code::WrongValue,
+                    "is not an http address",
+                    "\"http://host:8086/write?db=plant\"",
+                );
+            }
         };
         let named = url.query_pairs().any(|(key, _)| matches!(&*key, "p" | "password" | "token"));
         if named || url.password().is_some() || !url.username().is_empty() {
-            return wrong(Code::Secret, "holds a login", "move it to `login` or `token`, as ${VAR} or \"file:PATH\"");
+            return wrong(
+                Code::Secret,
+                "holds a login",
+                "move it to `login` or `token`, as ${VAR} or \"file:PATH\"",
+            );
         }
         Ok(HttpUrl(url))
     }
@@ -445,7 +469,15 @@ mod tests {
 
     #[test]
     fn durations_are_whole_milliseconds() {
-        for (text, ms) in [("500ms", 500), ("5s", 5_000), ("1.5s", 1_500), ("10m", 600_000), ("2h", 7_200_000), ("1d", 86_400_000), ("0s", 0)] {
+        for (text, ms) in [
+            ("500ms", 500),
+            ("5s", 5_000),
+            ("1.5s", 1_500),
+            ("10m", 600_000),
+            ("2h", 7_200_000),
+            ("1d", 86_400_000),
+            ("0s", 0),
+        ] {
             assert_eq!(Millis::parse(text).unwrap().0, ms, "{text}");
         }
         for text in ["", "5", "s", "5 s", "0.5ms", "-1s", "5sec", "1m30s", "99999999999999999d", "五s"] {
@@ -472,7 +504,9 @@ mod tests {
         assert_eq!(endpoint("127.0.0.1:502").unwrap(), ("127.0.0.1".into(), Some(502)));
         assert_eq!(endpoint("gateway-3").unwrap(), ("gateway-3".into(), None));
         assert_eq!(endpoint("[fe80::1]:502").unwrap(), ("fe80::1".into(), Some(502)));
-        for text in ["", ":502", "host:", "host:0", "host:70000", "tcp://host:502", "fe80::1", "[::1]x", "a b"] {
+        for text in
+            ["", ":502", "host:", "host:0", "host:70000", "tcp://host:502", "fe80::1", "[::1]x", "a b"]
+        {
             assert!(endpoint(text).is_err(), "{text}");
         }
     }

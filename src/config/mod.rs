@@ -179,8 +179,7 @@ impl Loader<'_> {
             self.problems.push(problem);
             return None;
         }
-        let mut walk =
-            Walk { schema, source, index, outside: self.outside, problems: &mut self.problems };
+        let mut walk = Walk { schema, source, index, outside: self.outside, problems: &mut self.problems };
         let tree = walk.root(tree)?;
         match T::deserialize(toml::Deserializer::from(toml::Spanned::new(0..0, tree))) {
             Ok(content) => Some(Part { source: index, content }),
@@ -211,10 +210,22 @@ impl Loader<'_> {
         if let Some(error) = error {
             let place = named_at.cloned().unwrap_or(Place { source: index, span: 0..0 });
             let message = format!("{} cannot be read: {error}", path.display());
-            self.problems.push(Problem::error(Code::Unreadable, place, message));
+            let problem = Problem::error(Code::Unreadable, place, message);
+            self.problems.push(Problem { help: self.neighbour(path), ..problem });
             return None;
         }
         Some(index)
+    }
+}
+
+impl Loader<'_> {
+    /// A file beside a missing one that was probably meant.
+    fn neighbour(&self, path: &Path) -> Option<String> {
+        let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+        let listed = self.outside.files.list(path.parent()?).unwrap_or_default();
+        let names: Vec<String> = listed.iter().filter_map(|path| name(path)).collect();
+        let near = diagnostic::closest(&name(path)?, names.iter().map(String::as_str))?;
+        Some(format!("did you mean {}?", path.with_file_name(near).display()))
     }
 }
 

@@ -114,7 +114,8 @@ mod tests {
         let text = "[[bus]]\n[[bus.dev]]\nu = 1\n[[bus.dev]]\nn = { 氧 = 'x', k = [1, 2] }\n";
         let source = Source::new("x.toml".into(), text.into());
         let at = |what: &str| text.find(what).map(|start| start..start + what.len()).unwrap();
-        assert_eq!(source.path_of(&at("u")), "bus"); // the u of "bus": its key has the path
+        let key = at("u = 1").start;
+        assert_eq!(source.path_of(&(key..key + 1)), "bus[0].dev[0].u");
         assert_eq!(source.path_of(&at("2")), "bus[0].dev[1].n.k[1]");
         assert_eq!(source.line_column(at("'x'").start), (5, 11));
         assert_eq!(source.path_of(&at("'x'")), "bus[0].dev[1].n.氧");

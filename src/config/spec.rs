@@ -271,7 +271,8 @@ pub struct Login {
 #[serde(deny_unknown_fields)]
 pub struct Topic {
     /// Topic whose levels are words or `{captures}`; `{asset}` and `{quantity}` name the point.
-    pub topic: At<Pattern>,
+    #[serde(rename = "topic")]
+    pub pattern: At<Pattern>,
     /// The asset of its points, if the topic does not name it.
     pub asset: Option<At<Name>>,
     /// Without a new value for this long its points are stale: 1s to 7d, default 5m.

@@ -19,7 +19,12 @@ pub fn upgrade(tree: &mut DeTable<'_>, source: usize) -> Result<(), Problem> {
     upgrade_by(tree, source, MIGRATIONS, CURRENT)
 }
 
-fn upgrade_by(tree: &mut DeTable<'_>, source: usize, steps: &[Migration], current: i64) -> Result<(), Problem> {
+fn upgrade_by(
+    tree: &mut DeTable<'_>,
+    source: usize,
+    steps: &[Migration],
+    current: i64,
+) -> Result<(), Problem> {
     let remedy = format!("write `config_version = {current}` as the first line");
     let Some(value) = tree.get("config_version") else {
         let place = Place { source, span: 0..0 };
@@ -29,7 +34,8 @@ fn upgrade_by(tree: &mut DeTable<'_>, source: usize, steps: &[Migration], curren
     let version = value.get_ref().as_integer().and_then(|number| number.as_str().parse::<i64>().ok());
     match version {
         Some(version) if version > current => {
-            let message = format!("this file has version {version}; this plantroom reads versions up to {current}");
+            let message =
+                format!("this file has version {version}; this plantroom reads versions up to {current}");
             let help = "use a newer plantroom, or the file as it was before";
             Err(Problem::error(Code::Version, place, message).help(help))
         }
@@ -43,7 +49,8 @@ fn upgrade_by(tree: &mut DeTable<'_>, source: usize, steps: &[Migration], curren
                 DeValue::Integer(number) => number.to_string(),
                 other => format!("a {}", other.type_str()),
             };
-            Err(Problem::error(Code::Version, place, format!("`config_version` is {found}, not a version")).help(remedy))
+            Err(Problem::error(Code::Version, place, format!("`config_version` is {found}, not a version"))
+                .help(remedy))
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The configuration: the demo hospital loads, and a wrong file of each kind gets a message that points.
 
+#![cfg(test)] // tells clippy that helpers here may unwrap, as tests may
+
 use plantroom::config::{self, Code, Condition, Loaded, Payload};
 use plantroom::point::{Address, Catalogue, PointId, ValueKind};
+use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -16,16 +19,13 @@ fn split(case: &str) -> Texts {
     let mut files = Texts::new();
     let mut current = None;
     for line in case.lines() {
-        match line.strip_prefix("-- ").and_then(|rest| rest.strip_suffix(" --")) {
-            Some(path) => {
-                files.insert(path.into(), String::new());
-                current = files.get_mut(Path::new(path));
-            }
-            None => {
-                let text = current.as_mut().expect("a case begins with `-- path --`");
-                text.push_str(line);
-                text.push('\n');
-            }
+        if let Some(path) = line.strip_prefix("-- ").and_then(|rest| rest.strip_suffix(" --")) {
+            files.insert(path.into(), String::new());
+            current = files.get_mut(Path::new(path));
+        } else {
+            let text = current.as_mut().expect("a case begins with `-- path --`");
+            text.push_str(line);
+            text.push('\n');
         }
     }
     files
@@ -91,7 +91,8 @@ fn a_wrong_file_of_each_kind_gets_the_pointed_message() {
         };
         settings().bind(|| insta::assert_snapshot!(name.as_str(), text));
     }
-    let untested: Vec<&str> = Code::ALL.iter().filter(|code| !seen.contains(code)).map(|code| code.word()).collect();
+    let untested: Vec<&str> =
+        Code::ALL.iter().filter(|code| !seen.contains(code)).map(|code| code.word()).collect();
     assert!(untested.is_empty(), "no case shows {untested:?}");
 }
 
@@ -106,7 +107,11 @@ fn the_demo_hospital_loads_from_the_disk() {
     assert_eq!((plan.site.name.zh.as_str(), plan.site.zone.iana_name()), ("示范医院", Some("Asia/Shanghai")));
     let mut seen = BTreeSet::new();
     for asset in &plan.assets {
-        assert!(asset.parent.as_ref().is_none_or(|parent| seen.contains(parent)), "{} comes before its parent", asset.id);
+        assert!(
+            asset.parent.as_ref().is_none_or(|parent| seen.contains(parent)),
+            "{} comes before its parent",
+            asset.id
+        );
         seen.insert(asset.id.clone());
     }
     let low = plan.rules.iter().find(|rule| rule.id.as_str() == "oxygen-pressure-low").unwrap();
@@ -114,15 +119,24 @@ fn the_demo_hospital_loads_from_the_disk() {
     assert_eq!(limit.to_string(), "0.34");
     assert_eq!(loaded.rule_sources[&low.id].clause.as_deref(), Some("7.1.2(5)"));
     let energy = plan.points.iter().find(|point| point.address == address("main-meter/energy")).unwrap();
-    assert_eq!((energy.scale.to_string().as_str(), energy.kind, energy.decimals), ("0.01", ValueKind::Decimal, 2));
+    assert_eq!(
+        (energy.scale.to_string().as_str(), energy.kind, energy.decimals),
+        ("0.01", ValueKind::Decimal, 2)
+    );
     assert_eq!((energy.unit.to_string().as_str(), energy.stale_after_ms), ("kW.h", 5_000));
     let meter = &plan.meters[0];
-    assert_eq!((meter.resolution_exponent, meter.modulus, meter.rate_max_per_hour), (-2, 100_000_000, 300_000));
+    assert_eq!(
+        (meter.resolution_exponent, meter.modulus, meter.rate_max_per_hour),
+        (-2, 100_000_000, 300_000)
+    );
     assert_eq!(meter.expected_interval_ms, 1_000);
     let tariff = &plan.tariffs[0];
     assert_eq!((tariff.half_hours[0], tariff.half_hours[16], tariff.half_hours[47]), (2, 0, 2));
     let topic = &plan.brokers[0].topics[0];
-    assert_eq!((topic.pattern.as_str(), topic.values[0].point.as_str()), ("plant/{asset}/telemetry", "{asset}/temperature"));
+    assert_eq!(
+        (topic.pattern.as_str(), topic.values[0].point.as_str()),
+        ("plant/{asset}/telemetry", "{asset}/temperature")
+    );
     assert_eq!(topic.values[0].payload, Payload::Json { pointer: "/temperature".into() });
     assert_eq!(plan.brokers[0].topics[1].values[0].payload, Payload::Plain);
     insta::assert_snapshot!("demo", config::describe(&plan, None));
@@ -130,9 +144,18 @@ fn the_demo_hospital_loads_from_the_disk() {
 
 #[test]
 fn a_number_keeps_the_digits_it_was_written_with() {
-    for (written, exact) in [("0.10", "0.10"), ("\"0.10\"", "0.10"), ("1e-3", "0.001"), ("0x10", "16"), ("1_000", "1000"), ("100.000000000000001", "100.000000000000001")] {
-        let loaded = load(&edited("devices/demo/chiller.toml", "scale = 0.1", &format!("scale = {written}"))).unwrap();
-        let point = loaded.plan.points.iter().find(|p| p.address == address("chiller-1/supply_temperature")).unwrap();
+    for (written, exact) in [
+        ("0.10", "0.10"),
+        ("\"0.10\"", "0.10"),
+        ("1e-3", "0.001"),
+        ("0x10", "16"),
+        ("1_000", "1000"),
+        ("100.000000000000001", "100.000000000000001"),
+    ] {
+        let loaded =
+            load(&edited("devices/demo/chiller.toml", "scale = 0.1", &format!("scale = {written}"))).unwrap();
+        let point =
+            loaded.plan.points.iter().find(|p| p.address == address("chiller-1/supply_temperature")).unwrap();
         assert_eq!(point.scale.to_string(), exact, "{written}");
     }
 }
@@ -191,7 +214,11 @@ fn a_register_beside_a_profile_replaces_the_one_of_its_quantity() {
 fn renamed_assets_and_quantities_carry_every_address_they_had() {
     let mut files = edited("plantroom.toml", "# formerly = [\"chiller-a\"]", "formerly = [\"chiller-a\"]");
     let profile = files.get_mut(Path::new("devices/demo/chiller.toml")).unwrap();
-    *profile = profile.replacen("quantity = \"running\"", "quantity = \"running\"\nformerly = [\"on\", \"old/state\"]", 1);
+    *profile = profile.replacen(
+        "quantity = \"running\"",
+        "quantity = \"running\"\nformerly = [\"on\", \"old/state\"]",
+        1,
+    );
     let plan = load(&files).unwrap().plan;
     let point = plan.points.iter().find(|p| p.address == address("chiller-1/running")).unwrap();
     let formerly: Vec<String> = point.formerly.iter().map(Address::to_string).collect();
@@ -202,7 +229,11 @@ fn renamed_assets_and_quantities_carry_every_address_they_had() {
 fn the_summary_tells_new_gone_and_probably_renamed_points() {
     let mut catalogue = Catalogue::default();
     catalogue.declare(&load(&demo()).unwrap().plan.declared());
-    let mut files = edited("plantroom.toml", "quantity = \"differential_pressure\"", "quantity = \"pressure_difference\"");
+    let mut files = edited(
+        "plantroom.toml",
+        "quantity = \"differential_pressure\"",
+        "quantity = \"pressure_difference\"",
+    );
     let main = files.get_mut(Path::new("plantroom.toml")).unwrap();
     *main = main.replace("id = \"chiller-1\"", "id = \"chiller-one\"\nformerly = [\"chiller-1\"]");
     *main = main.replace("asset = \"chiller-1\"", "asset = \"chiller-one\"");
@@ -226,6 +257,28 @@ fn at_most_a_hundred_messages_are_shown_and_the_rest_is_counted() {
     let diagnostics = load(&Texts::from([("plantroom.toml".into(), text)])).unwrap_err();
     assert_eq!((diagnostics.items.len(), diagnostics.more), (100, 50));
     assert!(diagnostics.to_string().ends_with("100 errors, 50 more not shown\n"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever is done to a file, there is an answer, and every message points into a file.
+    #[test]
+    fn a_damaged_file_gets_an_answer(place: prop::sample::Index, length in 0_usize..40, put in "[a-z0-9{}\\[\\]=\"'$.\n 氧-]{0,12}") {
+        let mut files = demo();
+        let main = files.get_mut(Path::new("plantroom.toml")).unwrap();
+        let chars: Vec<char> = main.chars().collect();
+        let start = place.index(chars.len());
+        let end = (start + length).min(chars.len());
+        *main = chars[..start].iter().chain(put.chars().collect::<Vec<_>>().iter()).chain(&chars[end..]).collect();
+        if let Err(diagnostics) = load(&files) {
+            prop_assert!(!diagnostics.items.is_empty());
+            for item in &diagnostics.items {
+                let lines = files[&item.file].lines().count();
+                prop_assert!((1..=lines + 1).contains(&item.line), "{item}");
+            }
+        }
+    }
 }
 
 #[test]

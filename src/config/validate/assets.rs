@@ -40,7 +40,10 @@ pub fn validate(parts: &[Part<File>], context: &mut Context<'_>) -> Assets {
     let mut placed: BTreeSet<&Name> = BTreeSet::new();
     loop {
         let ready = |asset: &spec::Asset| {
-            asset.parent.as_ref().is_none_or(|parent| placed.contains(&**parent) || !assets.ids.0.contains_key(parent))
+            asset
+                .parent
+                .as_ref()
+                .is_none_or(|parent| placed.contains(&**parent) || !assets.ids.0.contains_key(parent))
         };
         let (now, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(_, asset)| ready(asset));
         waiting = later;

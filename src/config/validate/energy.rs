@@ -90,13 +90,26 @@ fn counted(part: &Part<File>, meter: &spec::Meter, context: &mut Context<'_>) ->
 /// Whether the point's values are whole counts of the resolution, in a unit the tariff can price.
 fn countable(part: &Part<File>, meter: &spec::Meter, point: &Point, context: &mut Context<'_>) {
     let unit = point.unit;
-    if !matches!(unit.code(), "W.h" | "kW.h" | "MW.h" | "kvar.h" | "J" | "MJ" | "GJ" | "l" | "m3" | "kg" | "t") {
+    if !matches!(
+        unit.code(),
+        "W.h" | "kW.h" | "MW.h" | "kvar.h" | "J" | "MJ" | "GJ" | "l" | "m3" | "kg" | "t"
+    ) {
         let message = format!("\"{}\" is in {unit}, which does not add up over time", point.address);
-        context.error(Code::Meter, part.place(&meter.point), message, "a meter needs a cumulative register: kW.h, m3, GJ");
+        context.error(
+            Code::Meter,
+            part.place(&meter.point),
+            message,
+            "a meter needs a cumulative register: kW.h, m3, GJ",
+        );
     }
     if let Some(tariff) = meter.tariff.as_ref().filter(|_| unit.code() != "kW.h") {
         let message = format!("the prices are per kWh and \"{}\" is in {unit}", point.address);
-        context.error(Code::Meter, part.place(tariff), message, "scale the point to kW.h, or take the tariff out");
+        context.error(
+            Code::Meter,
+            part.place(tariff),
+            message,
+            "scale the point to kW.h, or take the tariff out",
+        );
     }
     if point.kind != ValueKind::Decimal {
         let message = format!("\"{}\" is a binary float and cannot be counted exactly", point.address);
@@ -117,16 +130,26 @@ fn power_of_ten(number: Decimal) -> Option<i8> {
 }
 
 fn counts(part: &Part<File>, number: &At<Decimal>, exponent: i8, context: &mut Context<'_>) -> Option<u64> {
-    let counts = number.mantissa_at(exponent).and_then(|counts| u64::try_from(counts).ok()).filter(|n| *n > 0);
+    let counts =
+        number.mantissa_at(exponent).and_then(|counts| u64::try_from(counts).ok()).filter(|n| *n > 0);
     if counts.is_none() {
         let message = format!("{} is not a whole number of counts above zero", **number);
-        context.error(Code::Meter, part.place(number), message, "a multiple of the resolution, in the point's unit");
+        context.error(
+            Code::Meter,
+            part.place(number),
+            message,
+            "a multiple of the resolution, in the point's unit",
+        );
     }
     counts
 }
 
 /// Which class each half hour belongs to, if each belongs to exactly one.
-fn half_hours(part: &Part<File>, tariff: &spec::Tariff, context: &mut Context<'_>) -> Option<[u8; HALF_HOURS]> {
+fn half_hours(
+    part: &Part<File>,
+    tariff: &spec::Tariff,
+    context: &mut Context<'_>,
+) -> Option<[u8; HALF_HOURS]> {
     let mut owners: [Option<(u8, Place)>; HALF_HOURS] = [const { None }; HALF_HOURS];
     let before = context.problems.len();
     for (index, class) in tariff.classes.iter().enumerate() {
@@ -144,14 +167,21 @@ fn half_hours(part: &Part<File>, tariff: &spec::Tariff, context: &mut Context<'_
             if let Some((half_hour, other)) = first {
                 let message = format!("the half hour at {} is priced twice", clock(half_hour));
                 let problem = Problem::error(Code::TariffHours, place, message);
-                context.problems.push(problem.note(other, "also here").help("let the stretches end where others begin"));
+                context
+                    .problems
+                    .push(problem.note(other, "also here").help("let the stretches end where others begin"));
             }
         }
     }
     let gaps = gaps(&owners);
     if !gaps.is_empty() && context.complete {
         let message = format!("no class of \"{}\" has the hours {}", *tariff.id, gaps.join(", "));
-        context.error(Code::TariffHours, part.place(&tariff.id), message, "give them to a class: the 48 half hours of a day are covered");
+        context.error(
+            Code::TariffHours,
+            part.place(&tariff.id),
+            message,
+            "give them to a class: the 48 half hours of a day are covered",
+        );
     }
     let complete = gaps.is_empty() && context.problems.len() == before;
     complete.then(|| owners.map(|owner| owner.map_or(0, |(class, _)| class)))

@@ -5,7 +5,8 @@ use super::super::leaf::{At, Former, Millis};
 use super::super::source::Place;
 use super::super::spec::{self, Certainty, File, Profile, Text};
 use super::super::{
-    Broker, Bus, Device, Encoding, Part, Payload, Point, Register, Table, Topic, TopicValue, WordOrder, limits,
+    Broker, Bus, Device, Encoding, Part, Payload, Point, Register, Table, Topic, TopicValue, WordOrder,
+    limits,
 };
 use super::assets::Assets;
 use super::{Context, Ids};
@@ -35,8 +36,12 @@ pub fn buses(
     for part in parts {
         for bus in &part.content.modbus {
             ids.claim("buses, devices or brokers", &bus.id, &part.place(&bus.id), context);
-            let timeout_ms =
-                context.millis(part.source, bus.timeout.as_ref(), limits::TIMEOUT_MS, limits::TIMEOUT_DEFAULT_MS);
+            let timeout_ms = context.millis(
+                part.source,
+                bus.timeout.as_ref(),
+                limits::TIMEOUT_MS,
+                limits::TIMEOUT_DEFAULT_MS,
+            );
             let mut units: BTreeMap<u8, Place> = BTreeMap::new();
             let mut devices = Vec::new();
             for device in &bus.devices {
@@ -61,8 +66,14 @@ fn unit_id(units: &mut BTreeMap<u8, Place>, unit: u8, place: Place, context: &mu
     if RESERVED_UNIT_IDS.contains(&unit) {
         context.error(Code::WrongValue, place, format!("unit id {unit} is reserved"), "0 to 247, or 255");
     } else if let Some(first) = units.get(&unit) {
-        let problem = Problem::error(Code::Duplicate, place, format!("two devices of this bus have the unit id {unit}"));
-        context.problems.push(problem.note(first.clone(), "the first").help("each device has its own unit id"));
+        let problem = Problem::error(
+            Code::Duplicate,
+            place,
+            format!("two devices of this bus have the unit id {unit}"),
+        );
+        context
+            .problems
+            .push(problem.note(first.clone(), "the first").help("each device has its own unit id"));
     } else {
         units.insert(unit, place);
     }
@@ -90,8 +101,12 @@ impl DeviceWork<'_> {
     fn resolve(&self, profiles: &BTreeMap<String, Part<Profile>>, context: &mut Context<'_>) -> Device {
         let (part, device) = (self.part, self.device);
         known_asset(self.assets, &device.asset, part.place(&device.asset), context);
-        let interval_ms =
-            context.millis(part.source, device.interval.as_ref(), limits::INTERVAL_MS, limits::INTERVAL_DEFAULT_MS);
+        let interval_ms = context.millis(
+            part.source,
+            device.interval.as_ref(),
+            limits::INTERVAL_MS,
+            limits::INTERVAL_DEFAULT_MS,
+        );
         let mut registers: Vec<Register> = Vec::new();
         let mut seen: Vec<(Place, Register)> = Vec::new();
         for written in self.written(profiles, context) {
@@ -104,7 +119,12 @@ impl DeviceWork<'_> {
         }
         if registers.is_empty() && context.complete {
             let message = format!("the device \"{}\" has no registers", *device.id);
-            context.error(Code::MissingField, part.place(&device.id), message, "name a `profile`, or write `registers`");
+            context.error(
+                Code::MissingField,
+                part.place(&device.id),
+                message,
+                "name a `profile`, or write `registers`",
+            );
         }
         Device {
             id: device.id.clone(),
@@ -116,26 +136,41 @@ impl DeviceWork<'_> {
     }
 
     /// The profile's registers without those that are replaced, then the device's own.
-    fn written<'b>(&'b self, profiles: &'b BTreeMap<String, Part<Profile>>, context: &mut Context<'_>) -> Vec<Written<'b>> {
-        let own = || self.device.registers.iter().map(|at| Written { source: self.part.source, register: at });
+    fn written<'b>(
+        &'b self,
+        profiles: &'b BTreeMap<String, Part<Profile>>,
+        context: &mut Context<'_>,
+    ) -> Vec<Written<'b>> {
+        let own =
+            || self.device.registers.iter().map(|at| Written { source: self.part.source, register: at });
         let profile = self.device.profile.as_ref().and_then(|name| Some((name, profiles.get(&name.0)?)));
         let Some((name, profile)) = profile else { return own().collect() };
         if profile.content.device.certainty == Certainty::C {
             let message = format!("the register map {} has not been confirmed", name.0);
             let problem = Problem::warning(Code::Unconfirmed, self.part.place(name), message);
-            let help = format!("compare one reading with the display; its source: {}", profile.content.device.source);
+            let help = format!(
+                "compare one reading with the display; its source: {}",
+                profile.content.device.source
+            );
             context.problems.push(problem.help(help));
         }
         for asset in profile.content.registers.iter().filter_map(|register| register.asset.as_ref()) {
             let help = "a register map serves many devices: write this register beside the profile";
             context.error(Code::Misplaced, profile.place(asset), "a profile names no asset", help);
         }
-        let replaced = |quantity: &Name| own().any(|written| *written.register.quantity == *quantity && written.register.asset.is_none());
+        let replaced = |quantity: &Name| {
+            own().any(|written| *written.register.quantity == *quantity && written.register.asset.is_none())
+        };
         let from_profile = profile.content.registers.iter().filter(|at| !replaced(&at.quantity));
         from_profile.map(|at| Written { source: profile.source, register: at }).chain(own()).collect()
     }
 
-    fn register(&self, written: &Written<'_>, interval_ms: u64, context: &mut Context<'_>) -> Option<Register> {
+    fn register(
+        &self,
+        written: &Written<'_>,
+        interval_ms: u64,
+        context: &mut Context<'_>,
+    ) -> Option<Register> {
         let register = written.register;
         let asset = match &register.asset {
             Some(asset) => {
@@ -150,7 +185,8 @@ impl DeviceWork<'_> {
         let float = encoding == Encoding::F32;
         let decimals = if float { 2 } else { u8::try_from(-scale.exponent()).unwrap_or(0).min(9) };
         let default = (interval_ms * 3).max(limits::STALE_AFTER_DEFAULT_MIN_MS);
-        let stale_after_ms = stale_after(written.source, register.stale_after.as_ref(), interval_ms, default, context);
+        let stale_after_ms =
+            stale_after(written.source, register.stale_after.as_ref(), interval_ms, default, context);
         let point = Point {
             formerly: formerly(self.assets, &address, &register.formerly),
             name: Text::names(register.name.as_ref(), &register.quantity),
@@ -175,7 +211,13 @@ impl DeviceWork<'_> {
 }
 
 /// A stale time below the interval would mark every reading.
-fn stale_after(source: usize, at: Option<&At<Millis>>, interval_ms: u64, default: u64, context: &mut Context<'_>) -> u64 {
+fn stale_after(
+    source: usize,
+    at: Option<&At<Millis>>,
+    interval_ms: u64,
+    default: u64,
+    context: &mut Context<'_>,
+) -> u64 {
     let ms = context.millis(source, at, limits::STALE_AFTER_MS, default);
     if let Some(at) = at.filter(|at| at.0 <= interval_ms) {
         let place = Place { source, span: at.span() };
@@ -221,7 +263,12 @@ fn fits_the_table(place: &Place, register: &Register, context: &mut Context<'_>)
     let first = u32::from(register.address);
     if first + length(register.encoding) > 65_536 {
         let message = format!("a value of two registers at {first} ends beyond register 65535");
-        context.error(Code::RegisterOverflow, place.clone(), message, "the last address of a 32-bit value is 65534");
+        context.error(
+            Code::RegisterOverflow,
+            place.clone(),
+            message,
+            "the last address of a 32-bit value is 65534",
+        );
     }
     let base = match register.table {
         Table::Holding if (40_001..50_000).contains(&first) => 40_001,
@@ -237,22 +284,32 @@ fn fits_the_table(place: &Place, register: &Register, context: &mut Context<'_>)
 fn overlap(seen: &[(Place, Register)], place: &Place, register: &Register, context: &mut Context<'_>) {
     let span = |r: &Register| u32::from(r.address)..u32::from(r.address) + length(r.encoding);
     let same = |a: &Register| {
-        a.address == register.address && a.encoding == register.encoding && a.word_order == register.word_order
+        a.address == register.address
+            && a.encoding == register.encoding
+            && a.word_order == register.word_order
     };
     let other = seen.iter().find(|(_, other)| {
         let (a, b) = (span(other), span(register));
         other.table == register.table && a.start < b.end && b.start < a.end && !same(other)
     });
     if let Some((first, other)) = other {
-        let message = format!("\"{}\" and \"{}\" read the same register in two ways", other.point, register.point);
+        let message =
+            format!("\"{}\" and \"{}\" read the same register in two ways", other.point, register.point);
         let problem = Problem::error(Code::RegisterOverlap, place.clone(), message);
         let note = format!("\"{}\" is here", other.point);
-        context.problems.push(problem.note(first.clone(), note).help("check address and type of both in the manual"));
+        context
+            .problems
+            .push(problem.note(first.clone(), note).help("check address and type of both in the manual"));
     }
 }
 
 /// All brokers. `client` begins every default client id.
-pub fn brokers(parts: &[Part<File>], client: &str, assets: &Assets, context: &mut Context<'_>) -> Vec<Broker> {
+pub fn brokers(
+    parts: &[Part<File>],
+    client: &str,
+    assets: &Assets,
+    context: &mut Context<'_>,
+) -> Vec<Broker> {
     let mut list = Vec::new();
     for part in parts {
         let work = TopicWork { source: part.source, assets };
@@ -300,40 +357,67 @@ impl TopicWork<'_> {
                 values.push(resolved);
             }
         }
-        let pattern = &topic.topic;
+        let pattern = &topic.pattern;
         if topic.values.is_empty() && context.complete {
             let help = "write `[[mqtt.topics.values]]` with a quantity and a unit";
             context.error(Code::Topic, self.place(pattern), "nothing is read from this topic", help);
         }
         if pattern.captures("quantity") && values.len() > 1 {
-            let help = "with {quantity} in the topic all values stand at the same pointer: write a topic for each";
-            context.error(Code::Topic, self.place(pattern), "the values of this topic stand in different places", help);
+            let help =
+                "with {quantity} in the topic all values stand at the same pointer: write a topic for each";
+            context.error(
+                Code::Topic,
+                self.place(pattern),
+                "the values of this topic stand in different places",
+                help,
+            );
         }
         Topic { pattern: pattern.0.clone(), values }
     }
 
     /// The assets a value is for: of the capture, or the topic's own.
-    fn assets_of(&self, topic: &spec::Topic, value: &spec::TopicValue, context: &mut Context<'_>) -> Vec<Name> {
-        let captured = topic.topic.captures("asset");
+    fn assets_of(
+        &self,
+        topic: &spec::Topic,
+        value: &spec::TopicValue,
+        context: &mut Context<'_>,
+    ) -> Vec<Name> {
+        let captured = topic.pattern.captures("asset");
         for asset in value.assets.iter().chain(&topic.asset) {
             known_asset(self.assets, asset, self.place(asset), context);
         }
         let wrong = match (captured, &topic.asset, value.assets.is_empty()) {
             (true, Some(_), _) => Some(("the topic names the asset already", "take `asset` or {asset} out")),
-            (true, None, true) if context.complete => {
-                Some(("it is not said which assets {asset} stands for", "write `assets = [\"ward-3a\"]` beside the quantity"))
+            (true, None, true) if context.complete => Some((
+                "it is not said which assets {asset} stands for",
+                "write `assets = [\"ward-3a\"]` beside the quantity",
+            )),
+            (false, None, _) => Some((
+                "it is not said which asset this topic is of",
+                "write `asset = \"...\"`, or {asset} in the topic",
+            )),
+            (false, Some(_), false) => {
+                Some(("the topic has no {asset} for these to stand in for", "take `assets` out"))
             }
-            (false, None, _) => Some(("it is not said which asset this topic is of", "write `asset = \"...\"`, or {asset} in the topic")),
-            (false, Some(_), false) => Some(("the topic has no {asset} for these to stand in for", "take `assets` out")),
             _ => None,
         };
         if let Some((message, help)) = wrong {
             context.error(Code::Topic, self.place(&value.quantity), message, help);
         }
-        if captured { value.assets.iter().map(|at| (**at).clone()).collect() } else { topic.asset.iter().map(|at| (**at).clone()).collect() }
+        if captured {
+            value.assets.iter().map(|at| (**at).clone()).collect()
+        } else {
+            topic.asset.iter().map(|at| (**at).clone()).collect()
+        }
     }
 
-    fn point(&self, address: Address, value: &spec::TopicValue, stale_after_ms: u64, context: &mut Context<'_>) -> Point {
+    fn point(
+        &self,
+        address: Address,
+        value: &spec::TopicValue,
+        stale_after_ms: u64,
+        context: &mut Context<'_>,
+    ) -> Point {
         Point {
             formerly: formerly(self.assets, &address, &value.formerly),
             name: Text::names(value.name.as_ref(), &value.quantity),
@@ -352,7 +436,7 @@ impl TopicWork<'_> {
 /// A value as the driver sees it: captures stand for themselves.
 fn pattern(topic: &spec::Topic, value: &spec::TopicValue) -> TopicValue {
     let asset = topic.asset.as_ref().map_or("{asset}", |asset| asset.as_str());
-    let quantity = if topic.topic.captures("quantity") { "{quantity}" } else { value.quantity.as_str() };
+    let quantity = if topic.pattern.captures("quantity") { "{quantity}" } else { value.quantity.as_str() };
     TopicValue {
         point: format!("{asset}/{quantity}"),
         payload: match &value.pointer {

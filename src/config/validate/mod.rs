@@ -85,7 +85,9 @@ impl Ids {
             Some(first) => {
                 let message = format!("there are two {what} with the id \"{id}\"");
                 let problem = Problem::error(Code::Duplicate, place.clone(), message);
-                context.problems.push(problem.note(first.clone(), "the first").help("give one of them another id"));
+                context
+                    .problems
+                    .push(problem.note(first.clone(), "the first").help("give one of them another id"));
                 false
             }
             None => self.0.insert(id.clone(), place.clone()).is_none(),
@@ -136,7 +138,8 @@ impl Context<'_> {
     fn add_point(&mut self, point: Point, place: Place, interval_ms: u64) -> bool {
         let address = point.address.clone();
         if let Some((_, first)) = self.points.places.get(&address) {
-            let problem = Problem::error(Code::Duplicate, place, format!("the point \"{address}\" is fed twice"));
+            let problem =
+                Problem::error(Code::Duplicate, place, format!("the point \"{address}\" is fed twice"));
             let problem = problem.note(first.clone(), "the first");
             self.problems.push(problem.help("give one of them another quantity, or another asset"));
             return false;
@@ -148,7 +151,13 @@ impl Context<'_> {
     }
 
     /// A duration within its limits, or the default.
-    fn millis(&mut self, source: usize, at: Option<&At<Millis>>, limits: RangeInclusive<u64>, default: u64) -> u64 {
+    fn millis(
+        &mut self,
+        source: usize,
+        at: Option<&At<Millis>>,
+        limits: RangeInclusive<u64>,
+        default: u64,
+    ) -> u64 {
         let Some(at) = at else { return default };
         if !limits.contains(&at.0) {
             let (least, most) = (words(*limits.start()), words(*limits.end()));
@@ -194,7 +203,12 @@ impl Context<'_> {
             let places = places.chain(http.iter().map(|at| part.place(at)));
             let places: Vec<Place> = places.chain(include.iter().map(|at| part.place(at))).collect();
             for place in places {
-                self.error(Code::Misplaced, place, "this belongs in the main file", "move it to plantroom.toml");
+                self.error(
+                    Code::Misplaced,
+                    place,
+                    "this belongs in the main file",
+                    "move it to plantroom.toml",
+                );
             }
         }
     }

@@ -71,23 +71,39 @@ fn source(rule: &spec::Rule) -> RuleSource {
 fn confirmed(part: &Part<File>, rule: &spec::Rule, context: &mut Context<'_>) {
     if let Some(certainty) = rule.certainty.as_ref().filter(|at| ***at == Certainty::C) {
         let message = format!("the limit of \"{}\" has not been confirmed and is enabled", *rule.id);
-        let help = "have an engineer of the hospital confirm it and write certainty = \"site\", or enabled = false";
+        let help =
+            "have an engineer of the hospital confirm it and write certainty = \"site\", or enabled = false";
         context.error(Code::Unconfirmed, part.place(certainty), message, help);
     }
 }
 
-fn condition(part: &Part<File>, rule: &spec::Rule, point: Option<&Point>, context: &mut Context<'_>) -> Option<Condition> {
+fn condition(
+    part: &Part<File>,
+    rule: &spec::Rule,
+    point: Option<&Point>,
+    context: &mut Context<'_>,
+) -> Option<Condition> {
     let when = *rule.when;
     if when == When::NoData {
         for needless in rule.limit.iter().chain(&rule.deadband) {
-            context.error(Code::Misplaced, part.place(needless), "a no-data rule compares no value", "take this out");
+            context.error(
+                Code::Misplaced,
+                part.place(needless),
+                "a no-data rule compares no value",
+                "take this out",
+            );
         }
         return Some(Condition::NoData);
     }
     let Some(limit) = &rule.limit else {
         if context.complete {
             let message = format!("the rule \"{}\" has no `limit`", *rule.id);
-            context.error(Code::MissingField, part.place(&rule.when), message, "write it in the point's unit");
+            context.error(
+                Code::MissingField,
+                part.place(&rule.when),
+                message,
+                "write it in the point's unit",
+            );
         }
         return None;
     };
