@@ -9,7 +9,8 @@
 //! with `Err` never happened. The log and the audit are never changed, only appended to.
 //!
 //! Reading order: `writer` (the one thread that writes), `pool` (who reads), `migrate`, then the
-//! four tables every stage shares: [`events`], [`cursors`], [`timers`], [`audit`]. `kill` is how
+//! four tables every stage shares: [`events`], [`cursors`], [`timers`], [`audit`], and [`document`],
+//! how bodies spell times and names. `kill` is how
 //! a test lets the process die between two steps.
 
 mod writer;
@@ -20,6 +21,7 @@ pub mod events;
 pub mod cursors;
 pub mod timers;
 pub mod audit;
+pub mod document;
 
 pub use audit::AuditRow;
 pub use events::{Event, NewEvent};

@@ -1,0 +1,190 @@
+//! Rules as the engine wants them: resolved to point numbers, limits worked out.
+
+use crate::config::{Condition, Plan};
+use crate::point::{Address, Catalogue, Decimal, Names, PointId, Unit, Value};
+use std::cmp::Ordering;
+
+/// The asset that stands for this program in its own alarms.
+pub const SYSTEM_ASSET: &str = "plantroom";
+/// The rule that says that readings did not reach the history.
+pub const HISTORIAN_GAP: &str = "historian-gap";
+/// `historian-gap` returns when no further loss was told for this long. Milliseconds.
+pub const GAP_QUIET_MS: u64 = 60_000;
+
+/// One rule on one point, or one of the program's own.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its id.
+    pub id: String,
+    /// The asset it speaks of.
+    pub asset: String,
+    /// The point it watches; none for a system rule.
+    pub point: Option<(PointId, Address)>,
+    /// What makes it true.
+    pub test: Test,
+    /// How long that must hold. Milliseconds.
+    pub on_delay_ms: u64,
+    /// 1 urgent to 4 low.
+    pub priority: u8,
+    /// With the asset the key of the work order.
+    pub failure_mode: String,
+    /// Unit of value and limit.
+    pub unit: Unit,
+    /// What happened.
+    pub message: Names,
+    /// What to do.
+    pub response: Names,
+}
+
+/// What makes a rule true.
+#[derive(Clone, Copy, Debug)]
+pub enum Test {
+    /// Above the limit.
+    High(Limit),
+    /// Below the limit.
+    Low(Limit),
+    /// No usable value.
+    NoData,
+    /// Readings were lost to the history.
+    Gap,
+}
+
+/// Where an alarm comes and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Beyond this the condition is true.
+    pub limit: Level,
+    /// At this or beyond on the good side an active alarm returns: the limit less the deadband.
+    pub clear: Level,
+}
+
+/// A number to compare with: exact, and its nearest float for values that are floats.
+#[derive(Clone, Copy, Debug)]
+pub struct Level {
+    exact: Decimal,
+    float: f64,
+}
+
+impl Level {
+    fn new(exact: Decimal) -> Level {
+        Level { exact, float: exact.to_f64() }
+    }
+
+    /// The number as the configuration spells it.
+    pub fn exact(self) -> Decimal {
+        self.exact
+    }
+
+    /// How `value` compares with it; none for NaN and for words.
+    pub fn compare(self, value: Value) -> Option<Ordering> {
+        match value {
+            Value::Decimal(decimal) => Some(decimal.cmp(&self.exact)),
+            Value::Bool(on) => Some(Decimal::from_int(i64::from(on)).cmp(&self.exact)),
+            Value::F64(float) => float.partial_cmp(&self.float),
+            Value::Text(_) => None,
+        }
+    }
+}
+
+/// Why a rule cannot be watched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// Its point has no number.
+    #[error("the rule {rule:?} watches {point}, which is not in the catalogue")]
+    UnknownPoint {
+        /// The rule.
+        rule: String,
+        /// The point.
+        point: Address,
+    },
+    /// Limit and deadband do not make a number.
+    #[error("the limit of the rule {0:?} less its deadband is outside the range of a decimal")]
+    Deadband(String),
+}
+
+impl Limit {
+    /// For values above: returns at `limit - deadband`.
+    pub fn high(limit: Decimal, deadband: Decimal) -> Option<Limit> {
+        let clear = limit.checked_sub(deadband).ok()?;
+        Some(Limit { limit: Level::new(limit), clear: Level::new(clear) })
+    }
+
+    /// For values below: returns at `limit + deadband`.
+    pub fn low(limit: Decimal, deadband: Decimal) -> Option<Limit> {
+        let clear = limit.checked_add(deadband).ok()?;
+        Some(Limit { limit: Level::new(limit), clear: Level::new(clear) })
+    }
+}
+
+impl Rule {
+    /// What tells its alarms from all others: rule and point. Also the owner of its timers.
+    pub fn key(&self) -> String {
+        key(&self.id, self.point.as_ref().map(|(_, address)| address.to_string()).as_deref())
+    }
+
+    /// The limit as it is written into an alarm.
+    pub fn limit(&self) -> Option<Decimal> {
+        match self.test {
+            Test::High(limit) | Test::Low(limit) => Some(limit.limit.exact()),
+            Test::NoData | Test::Gap => None,
+        }
+    }
+}
+
+/// [`Rule::key`] from its parts. A name holds no space, so two rules never share one.
+pub(super) fn key(rule: &str, point: Option<&str>) -> String {
+    point.map_or_else(|| rule.to_owned(), |point| format!("{rule} {point}"))
+}
+
+/// The rules of a plan, and the program's own.
+pub fn rules(plan: &Plan, catalogue: &Catalogue) -> Result<Vec<Rule>, RuleError> {
+    let configured = plan.rules.iter().map(|rule| {
+        let unknown = || RuleError::UnknownPoint { rule: rule.id.to_string(), point: rule.point.clone() };
+        let id = catalogue.find(&rule.point).ok_or_else(unknown)?;
+        let unit = catalogue.get(id).map(|entry| entry.unit).ok_or_else(unknown)?;
+        Ok(Rule {
+            id: rule.id.to_string(),
+            asset: rule.point.asset.to_string(),
+            point: Some((id, rule.point.clone())),
+            test: test(rule.condition).ok_or_else(|| RuleError::Deadband(rule.id.to_string()))?,
+            on_delay_ms: rule.on_delay_ms,
+            priority: rule.priority,
+            failure_mode: rule.failure_mode.to_string(),
+            unit,
+            message: rule.message.clone(),
+            response: rule.response.clone(),
+        })
+    });
+    configured.chain(std::iter::once(Ok(historian_gap()))).collect()
+}
+
+fn test(condition: Condition) -> Option<Test> {
+    Some(match condition {
+        Condition::High { limit, deadband } => Test::High(Limit::high(limit, deadband)?),
+        Condition::Low { limit, deadband } => Test::Low(Limit::low(limit, deadband)?),
+        Condition::NoData => Test::NoData,
+    })
+}
+
+/// Readings were lost to the history: priority 1, because nobody can look back at what happened.
+pub(super) fn historian_gap() -> Rule {
+    Rule {
+        id: HISTORIAN_GAP.to_owned(),
+        asset: SYSTEM_ASSET.to_owned(),
+        point: None,
+        test: Test::Gap,
+        on_delay_ms: 0,
+        priority: 1,
+        failure_mode: "history-lost".to_owned(),
+        unit: Unit::ONE,
+        message: Names {
+            zh: "历史库未能保存读数".to_owned(),
+            en: "Readings did not reach the history".to_owned(),
+        },
+        response: Names {
+            zh: "1. 检查数据盘的剩余空间和健康状况。2. 查看日志。报警和现场显示仍在工作。".to_owned(),
+            en: "1. Check free space and health of the data disk. 2. Read the log. Alarms and live values go on."
+                .to_owned(),
+        },
+    }
+}
