@@ -67,8 +67,8 @@ pub struct Restored {
 pub struct Engine {
     rules: Arc<[Rule]>,
     watches: Vec<Watch>,
-    by_point: HashMap<PointId, Vec<usize>>,
-    gap: Vec<usize>,
+    by_point: HashMap<PointId, Arc<[usize]>>,
+    gap: Arc<[usize]>,
     /// Timers that will end by themselves.
     agenda: BTreeSet<(Mono, usize)>,
 }
@@ -115,19 +115,23 @@ impl Engine {
             usable: false,
             cause: Cause { value: None, quality: Quality::Bad(Reason::Initial) },
         };
+        let mut by_point: HashMap<PointId, Vec<usize>> = HashMap::new();
+        let mut gap = Vec::new();
+        for (index, rule) in rules.iter().enumerate() {
+            match &rule.point {
+                Some((point, _)) => by_point.entry(*point).or_default().push(index),
+                None => gap.push(index),
+            }
+        }
         let mut engine = Engine {
             watches: vec![blank; rules.len()],
-            by_point: HashMap::new(),
-            gap: Vec::new(),
+            by_point: by_point.into_iter().map(|(point, indices)| (point, indices.into())).collect(),
+            gap: gap.into(),
             agenda: BTreeSet::new(),
             rules: Arc::clone(rules),
         };
         let due: HashMap<&str, UtcMs> = restored.due.iter().map(|(key, due)| (key.as_str(), *due)).collect();
         for (index, rule) in rules.iter().enumerate() {
-            match &rule.point {
-                Some((point, _)) => engine.by_point.entry(*point).or_default().push(index),
-                None => engine.gap.push(index),
-            }
             let key = rule.key();
             engine.restore(index, restored.active.contains(&key), due.get(key.as_str()).copied(), now);
         }
@@ -156,7 +160,7 @@ impl Engine {
     pub fn step(&mut self, reading: &Reading, now: Now, out: &mut Vec<Change>) {
         let Some(indices) = self.by_point.get(&reading.point) else { return };
         let cause = Cause { value: reading.value, quality: reading.quality };
-        for index in indices.clone() {
+        for index in Arc::clone(indices).iter().copied() {
             let Some(test) = self.rules.get(index).map(|rule| rule.test) else { continue };
             self.judge(index, verdict(test, reading), cause, now, out);
         }
@@ -166,7 +170,7 @@ impl Engine {
     pub fn gap(&mut self, lost: u64, now: Now, out: &mut Vec<Change>) {
         let count = Value::Decimal(Decimal::from_int(signed(lost)));
         let cause = Cause { value: Some(count), quality: Quality::Good };
-        for index in self.gap.clone() {
+        for index in Arc::clone(&self.gap).iter().copied() {
             self.raise(index, cause, out);
             self.start_timer(index, GAP_QUIET_MS, now, out);
         }

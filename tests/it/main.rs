@@ -1,2 +1,9 @@
-//! x
+//! The one integration binary.
+
+#[cfg(test)]
+mod alarms;
+#[cfg(test)]
+mod alarms_plant;
 mod config;
+#[cfg(test)]
+mod work_orders;
