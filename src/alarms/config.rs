@@ -188,3 +188,74 @@ pub(super) fn historian_gap() -> Rule {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::point::{Declared, ValueKind};
+
+    fn plan(condition: Condition) -> Plan {
+        let name = |text: &str| text.parse().unwrap();
+        Plan {
+            site: config::Site { id: name("demo"), name: Names::default(), zone: jiff::tz::TimeZone::UTC },
+            http: config::Http { listen: ([127, 0, 0, 1], 0).into() },
+            assets: Vec::new(),
+            points: Vec::new(),
+            buses: Vec::new(),
+            brokers: Vec::new(),
+            targets: Vec::new(),
+            rules: vec![config::Rule {
+                id: name("oxygen-low"),
+                point: "manifold/pressure".parse().unwrap(),
+                condition,
+                on_delay_ms: 5_000,
+                priority: 1,
+                failure_mode: name("low-pressure"),
+                message: Names::default(),
+                response: Names::default(),
+            }],
+            meters: Vec::new(),
+            tariffs: Vec::new(),
+        }
+    }
+
+    fn catalogue() -> Catalogue {
+        let mut catalogue = Catalogue::default();
+        catalogue.declare(&[Declared {
+            address: "manifold/pressure".parse().unwrap(),
+            formerly: Vec::new(),
+            unit: "MPa{gauge}".parse().unwrap(),
+            kind: ValueKind::Decimal,
+        }]);
+        catalogue
+    }
+
+    #[test]
+    fn a_plan_gives_its_rules_and_the_programs_own() {
+        let low = Condition::Low { limit: "0.34".parse().unwrap(), deadband: "0.004".parse().unwrap() };
+        let resolved = rules(&plan(low), &catalogue()).unwrap();
+        let keys: Vec<_> = resolved.iter().map(Rule::key).collect();
+        assert_eq!(keys, ["oxygen-low manifold/pressure", "historian-gap"]);
+        let Test::Low(limit) = resolved[0].test else { panic!("{:?}", resolved[0]) };
+        assert_eq!(
+            (limit.limit.exact().to_string(), limit.clear.exact().to_string()),
+            ("0.34".into(), "0.344".into())
+        );
+        assert_eq!(
+            (resolved[0].asset.as_str(), resolved[0].unit.to_string().as_str()),
+            ("manifold", "MPa{gauge}")
+        );
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_watched_is_named() {
+        let unknown = rules(&plan(Condition::NoData), &Catalogue::default()).unwrap_err();
+        assert_eq!(
+            unknown.to_string(),
+            "the rule \"oxygen-low\" watches manifold/pressure, which is not in the catalogue"
+        );
+        let wide = Condition::High { limit: "1e18".parse().unwrap(), deadband: "1e-18".parse().unwrap() };
+        assert_eq!(rules(&plan(wide), &catalogue()).unwrap_err(), RuleError::Deadband("oxygen-low".into()));
+    }
+}
