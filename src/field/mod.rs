@@ -7,6 +7,7 @@
 //! clients publish nothing.
 
 mod ack;
+pub mod modbus;
 
 pub use ack::{Ack, AckHandle, AckReceiver, AckSender, PacketId, acks};
 

@@ -1,0 +1,29 @@
+//! Modbus: one bus = one task = one connection; its devices' registers in, raw samples out.
+//!
+//! The transport is our own (docs/adr): the crates at hand take a late reply for the answer to
+//! the next question, or never find back into step.
+//!
+//! **Invariant:** only [`ReadRequest`] can be put on a line, and it only reads. A value comes only
+//! from the answer to its own question. Every point of a device gets a sample or a stated failure
+//! each cycle.
+//!
+//! Reading order: [`frame`](ReadRequest) (what may be asked), `codec` (MBAP), `line` (one
+//! connection), `decode`, `plan` (which registers together), `schedule` (whose turn), `task`
+//! (the bus), `status` and `metrics`.
+
+mod frame;
+mod codec;
+mod line;
+mod decode;
+mod plan;
+mod schedule;
+mod status;
+mod metrics;
+mod task;
+#[cfg(test)]
+mod line_model;
+
+pub use frame::{Mismatch, ReadRequest, Refusal, RequestError};
+pub use metrics::Metrics;
+pub use status::{BusStatus, DeviceStatus, StatusHandle};
+pub use task::{BuildError, Bus, Dial, TcpDial};

@@ -1,0 +1,493 @@
+//! The bus: dials, reads each device in its turn, and says so when it cannot.
+
+use super::decode::{decode, width};
+use super::frame::{ReadRequest, RequestError};
+use super::line::{AskError, Broken, Line};
+use super::metrics::{BusMetrics, Metrics};
+use super::plan::{Block, blocks};
+use super::schedule::{Schedule, Turn, stable_hash};
+use super::status::StatusHandle;
+use crate::clock::{Clock, Mono};
+use crate::config;
+use crate::field::{Fault, FieldBatch, Raw, Sample};
+use crate::net::Backoff;
+use crate::point::{Address, PointId, UtcMs};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+/// A connection that is not there after this long is not coming.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pauses between attempts to connect.
+const RECONNECT_MIN: Duration = Duration::from_millis(500);
+const RECONNECT_MAX: Duration = Duration::from_secs(30);
+/// A connection that lived this long was worth making, even if nothing was asked on it.
+const HELD_MS: u64 = 5_000;
+/// First pause after "acknowledge" or "busy"; doubles with each retry.
+const BUSY_PAUSE_MS: u64 = 100;
+/// Retries after "acknowledge" or "busy".
+const BUSY_RETRIES: u32 = 3;
+
+/// How a bus gets its connection.
+pub trait Dial: Send {
+    /// What it is carried by.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send;
+
+    /// Makes one connection. Dropping the future gives the attempt up.
+    fn dial(&mut self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// Modbus TCP.
+#[derive(Clone, Debug)]
+pub struct TcpDial {
+    host: String,
+    port: u16,
+}
+
+impl Dial for TcpDial {
+    type Stream = TcpStream;
+
+    async fn dial(&mut self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        // A request is one small segment: Nagle would hold it back for the acknowledgement.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+/// Why a bus cannot be built. Validation finds most of it earlier and with its line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// A register feeds a point the catalogue does not have.
+    #[error("device {device}: no point {point}")]
+    UnknownPoint {
+        /// The device.
+        device: String,
+        /// The address of the point.
+        point: Address,
+    },
+    /// A register that cannot be asked for.
+    #[error("device {device}: {source}")]
+    Register {
+        /// The device.
+        device: String,
+        /// What is wrong with it.
+        source: RequestError,
+    },
+    /// A device without registers, or with an interval of 0 ms.
+    #[error("device {device}: nothing to read, or no interval to read it at")]
+    Idle {
+        /// The device.
+        device: String,
+    },
+}
+
+/// One Modbus line with its devices, ready to run.
+#[derive(Debug)]
+pub struct Bus<D = TcpDial> {
+    dial: D,
+    backoff: Backoff,
+    poller: Poller,
+}
+
+impl Bus {
+    /// Makes the bus of a plan; dials nothing yet. `ids` gives the number of a point, `tx` leads
+    /// to `readings`.
+    pub fn build(
+        plan: &config::Bus,
+        ids: &impl Fn(&Address) -> Option<PointId>,
+        clock: Clock,
+        tx: mpsc::Sender<FieldBatch>,
+        metrics: &Metrics,
+    ) -> Result<Bus, BuildError> {
+        let dial = TcpDial { host: plan.host.clone(), port: plan.port };
+        Bus::build_over(dial, plan, ids, clock, tx, metrics)
+    }
+}
+
+impl<D: Dial> Bus<D> {
+    /// As [`Bus::build`], over any transport.
+    pub fn build_over(
+        dial: D,
+        plan: &config::Bus,
+        ids: &impl Fn(&Address) -> Option<PointId>,
+        clock: Clock,
+        tx: mpsc::Sender<FieldBatch>,
+        metrics: &Metrics,
+    ) -> Result<Bus<D>, BuildError> {
+        let bus: Arc<str> = plan.id.as_str().into();
+        let devices: Vec<Device> =
+            plan.devices.iter().map(|device| Device::build(device, ids)).collect::<Result<_, _>>()?;
+        let now = clock.now();
+        // Buses of one plant that start together must not dial in step, nor after every start alike.
+        let seed = stable_hash(&bus) ^ now.utc.0.cast_unsigned();
+        let intervals = plan.devices.iter().map(|device| (device.id.as_str(), device.interval_ms));
+        let poller = Poller {
+            schedule: Schedule::new(intervals, now, seed),
+            status: StatusHandle::new(Arc::clone(&bus), devices.iter().map(|device| Arc::clone(&device.name))),
+            devices,
+            timeout: Duration::from_millis(plan.timeout_ms),
+            outlet: Outlet { clock, tx, metrics: metrics.of_bus(&bus) },
+            bus,
+        };
+        Ok(Bus { dial, backoff: Backoff::new(RECONNECT_MIN, RECONNECT_MAX, seed), poller })
+    }
+
+    /// Where to see how the bus is doing.
+    pub fn status(&self) -> StatusHandle {
+        self.poller.status.clone()
+    }
+
+    /// Reads the devices until `stop` or until nobody takes the samples any more.
+    pub async fn run(self, stop: CancellationToken) {
+        let Bus { mut dial, mut backoff, mut poller } = self;
+        let status = poller.status.clone();
+        // Either end is an orderly one: samples in flight belong to no promise yet.
+        let _stopped_or_gone = stop.run_until_cancelled(poller.forever(&mut dial, &mut backoff)).await;
+        status.set_connected(false);
+    }
+}
+
+/// Nobody takes the samples any more: the program is going down.
+struct ReaderGone;
+
+/// Why the bus task ends by itself.
+enum Never {}
+
+#[derive(Debug)]
+struct Device {
+    name: Arc<str>,
+    unit: u8,
+    interval_ms: u64,
+    blocks: Vec<Block>,
+    /// One value, the cheapest question there is.
+    probe: ReadRequest,
+    /// Why it last failed: what its points are told while it is only probed.
+    fault: Fault,
+}
+
+impl Device {
+    fn build(
+        plan: &config::Device,
+        ids: &impl Fn(&Address) -> Option<PointId>,
+    ) -> Result<Device, BuildError> {
+        let device = || plan.id.to_string();
+        let point = |register: &config::Register| match ids(&register.point) {
+            Some(id) => Ok((register.clone(), id)),
+            None => Err(BuildError::UnknownPoint { device: device(), point: register.point.clone() }),
+        };
+        let registers: Vec<_> = plan.registers.iter().map(point).collect::<Result<_, _>>()?;
+        let refused = |source| BuildError::Register { device: device(), source };
+        let first = plan.registers.first().filter(|_| plan.interval_ms > 0);
+        let first = first.ok_or_else(|| BuildError::Idle { device: device() })?;
+        Ok(Device {
+            name: plan.id.as_str().into(),
+            unit: plan.unit,
+            interval_ms: plan.interval_ms,
+            blocks: blocks(&registers, plan.registers_max).map_err(refused)?,
+            probe: ReadRequest::registers(first.table, first.address, width(first.encoding))
+                .map_err(refused)?,
+            fault: Fault::Timeout,
+        })
+    }
+}
+
+/// Everything about the bus but its connection.
+#[derive(Debug)]
+struct Poller {
+    bus: Arc<str>,
+    devices: Vec<Device>,
+    schedule: Schedule,
+    status: StatusHandle,
+    timeout: Duration,
+    outlet: Outlet,
+}
+
+impl Poller {
+    async fn forever<D: Dial>(&mut self, dial: &mut D, backoff: &mut Backoff) -> Result<Never, ReaderGone> {
+        let mut connections = 0_u64;
+        loop {
+            let stream = self.connect(dial, backoff).await?;
+            connections += 1;
+            if connections > 1 {
+                self.outlet.metrics.reconnects.inc();
+            }
+            let since = self.outlet.clock.mono();
+            info!(bus = %self.bus, connections, "Connected.");
+            self.status.set_connected(true);
+            self.schedule.connected(since);
+            let mut line = Line::new(stream, self.outlet.clock.clone(), self.outlet.metrics.clone());
+            let broken = self.poll(&mut line).await?;
+            self.status.set_connected(false);
+            warn!(bus = %self.bus, reason = %broken, "Connection lost.");
+            if line.answered() || self.outlet.clock.mono().since_ms(since) >= HELD_MS {
+                backoff.reset();
+            } else {
+                self.meanwhile(tokio::time::sleep(backoff.next_delay())).await?;
+            }
+        }
+    }
+
+    async fn connect<D: Dial>(
+        &mut self,
+        dial: &mut D,
+        backoff: &mut Backoff,
+    ) -> Result<D::Stream, ReaderGone> {
+        let mut attempt = 0_u64;
+        loop {
+            attempt += 1;
+            let error = match self.meanwhile(tokio::time::timeout(CONNECT_TIMEOUT, dial.dial())).await? {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => error,
+                Err(elapsed) => elapsed.into(),
+            };
+            // Once per outage; the rest is on the status page.
+            if attempt == 1 {
+                warn!(bus = %self.bus, %error, "Cannot connect, will keep trying.");
+            } else {
+                debug!(bus = %self.bus, attempt, %error, "Still cannot connect.");
+            }
+            self.meanwhile(tokio::time::sleep(backoff.next_delay())).await?;
+        }
+    }
+
+    /// Waits for `future` without a connection: each device says so at its own interval.
+    async fn meanwhile<F: Future>(&mut self, future: F) -> Result<F::Output, ReaderGone> {
+        let mut future = pin!(future);
+        loop {
+            let Some((due, index)) = self.schedule.next_tick() else { return Ok(future.await) };
+            tokio::select! {
+                biased;
+                output = &mut future => return Ok(output),
+                () = self.outlet.clock.sleep_until(due) => {}
+            }
+            self.state(index, Some(Fault::NoConnection)).await?;
+        }
+    }
+
+    /// Reads devices until the line breaks.
+    async fn poll<S>(&mut self, line: &mut Line<S>) -> Result<Broken, ReaderGone>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        loop {
+            let Some((due, turn)) = self.schedule.next() else { return Ok(line.idle().await) };
+            tokio::select! {
+                biased;
+                broken = line.idle() => return Ok(broken),
+                () = self.outlet.clock.sleep_until(due) => {}
+            }
+            let broken = match turn {
+                Turn::Read(index) => self.cycle(line, index).await?,
+                Turn::Probe(index) => self.probe(line, index).await,
+                Turn::State(index) => {
+                    self.state(index, None).await?;
+                    None
+                }
+            };
+            if let Some(broken) = broken {
+                return Ok(broken);
+            }
+        }
+    }
+
+    /// Reads all of a device. Its other blocks are asked even if one fails: the device is the
+    /// domain of a fault, and a block is the domain of an illegal address.
+    async fn cycle<S>(&mut self, line: &mut Line<S>, index: usize) -> Result<Option<Broken>, ReaderGone>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Some(device) = self.devices.get_mut(index) else { return Ok(None) };
+        let started = self.outlet.clock.mono();
+        let until = started.plus_ms(device.interval_ms);
+        let (mut alive, mut good_at, mut broken) = (false, None, None);
+        for block in &device.blocks {
+            if broken.is_some() {
+                let stamp = Stamp::instant(self.outlet.clock.utc());
+                self.outlet.fail(&device.name, block, Fault::NoConnection, stamp).await?;
+                continue;
+            }
+            let question = (device.unit, block.request);
+            let (outcome, stamp) = self.outlet.ask(line, question, self.timeout, until).await;
+            alive |= is_sign_of_life(&outcome);
+            match outcome {
+                Ok(words) => {
+                    good_at = Some(stamp.at);
+                    self.outlet.emit(stamp.batch(&device.name, values(block, &words))).await?;
+                }
+                Err(error) => {
+                    debug!(bus = %self.bus, device = %device.name, request = ?block.request, %error, "No values.");
+                    device.fault = error.fault();
+                    self.outlet.fail(&device.name, block, device.fault, stamp).await?;
+                    broken = error.broken();
+                }
+            }
+        }
+        let now = self.outlet.clock.mono();
+        self.outlet.metrics.cycle_duration.observe(seconds(now.since_ms(started)));
+        self.status.cycle(index, good_at);
+        let settled = self.schedule.read(index, alive, now);
+        self.outlet.metrics.skipped_cycles.inc_by(settled.skipped);
+        if settled.demoted {
+            warn!(bus = %self.bus, device = %device.name, fault = %device.fault, "Device does not answer, will only be probed.");
+            self.status.set_demoted(index, true);
+        }
+        Ok(broken)
+    }
+
+    /// Asks a demoted device one cheap question.
+    async fn probe<S>(&mut self, line: &mut Line<S>, index: usize) -> Option<Broken>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let device = self.devices.get(index)?;
+        let started = self.outlet.clock.mono();
+        let outcome = line.ask(device.unit, device.probe, self.timeout).await;
+        let alive = is_sign_of_life(&outcome);
+        self.schedule.probed(index, alive, started, self.outlet.clock.mono());
+        if alive {
+            info!(bus = %self.bus, device = %device.name, "Device answers again.");
+            self.status.set_demoted(index, false);
+        }
+        outcome.err().and_then(AskError::broken)
+    }
+
+    /// Says that a device has no values, without asking it: `fault`, or why it failed last.
+    async fn state(&mut self, index: usize, fault: Option<Fault>) -> Result<(), ReaderGone> {
+        let Some(device) = self.devices.get(index) else { return Ok(()) };
+        let skipped = self.schedule.stated(index, self.outlet.clock.mono());
+        self.outlet.metrics.skipped_cycles.inc_by(skipped);
+        self.status.cycle(index, None);
+        let fault = fault.unwrap_or(device.fault);
+        let fields = device.blocks.iter().flat_map(|block| &block.fields);
+        let samples = fields.map(|field| Sample { point: field.point, raw: Err(fault) }).collect();
+        let stamp = Stamp::instant(self.outlet.clock.utc());
+        self.outlet.emit(stamp.batch(&device.name, samples)).await
+    }
+}
+
+/// The device itself was heard. Exceptions 10 and 11 come from a gateway in its place.
+fn is_sign_of_life(outcome: &Result<Vec<u16>, AskError>) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err(AskError::Exception(code)) => !matches!(code, 10 | 11),
+        Err(_) => false,
+    }
+}
+
+/// The samples of a block from the registers of its answer.
+fn values(block: &Block, words: &[u16]) -> Vec<Sample> {
+    let raw = |offset: u16, encoding, order| -> Result<Raw, Fault> {
+        let start = usize::from(offset);
+        let words = words.get(start..start + usize::from(width(encoding))).ok_or(Fault::Decoding)?;
+        decode(words, encoding, order)
+    };
+    let sample = |field: &super::plan::Field| Sample {
+        point: field.point,
+        raw: raw(field.offset, field.encoding, field.word_order),
+    };
+    block.fields.iter().map(sample).collect()
+}
+
+fn seconds(ms: u64) -> f64 {
+    Duration::from_millis(ms).as_secs_f64()
+}
+
+/// When values were true: the middle of the request, give or take half of it.
+#[derive(Clone, Copy, Debug)]
+struct Stamp {
+    at: UtcMs,
+    at_error_ms: u32,
+    received_at: UtcMs,
+}
+
+impl Stamp {
+    fn request(asked_at: Mono, answered_at: crate::clock::Now) -> Stamp {
+        let half_ms = answered_at.mono.since_ms(asked_at).div_ceil(2);
+        Stamp {
+            at: answered_at.utc.plus_ms(-i64::try_from(half_ms).unwrap_or(i64::MAX)),
+            // The clocks count whole milliseconds.
+            at_error_ms: u32::try_from(half_ms.max(1)).unwrap_or(u32::MAX),
+            received_at: answered_at.utc,
+        }
+    }
+
+    fn instant(at: UtcMs) -> Stamp {
+        Stamp { at, at_error_ms: 1, received_at: at }
+    }
+
+    fn batch(self, device: &Arc<str>, samples: Vec<Sample>) -> FieldBatch {
+        FieldBatch {
+            device: Arc::clone(device),
+            at: self.at,
+            at_error_ms: self.at_error_ms,
+            source_at: None,
+            received_at: self.received_at,
+            samples,
+            ack: None,
+        }
+    }
+}
+
+/// The way up, with what the way there needs.
+#[derive(Debug)]
+struct Outlet {
+    clock: Clock,
+    tx: mpsc::Sender<FieldBatch>,
+    metrics: BusMetrics,
+}
+
+impl Outlet {
+    /// Asks, and asks again if the device is busy (exceptions 5 and 6) and `until` allows it.
+    async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        line: &mut Line<S>,
+        (unit, request): (u8, ReadRequest),
+        timeout: Duration,
+        until: Mono,
+    ) -> (Result<Vec<u16>, AskError>, Stamp) {
+        let mut pause_ms = BUSY_PAUSE_MS;
+        let mut retries = 0..BUSY_RETRIES;
+        loop {
+            let asked_at = self.clock.mono();
+            let outcome = line.ask(unit, request, timeout).await;
+            let answered_at = self.clock.now();
+            let resume_at = answered_at.mono.plus_ms(pause_ms);
+            let busy = matches!(outcome, Err(AskError::Exception(5 | 6)));
+            if !busy || resume_at >= until || retries.next().is_none() {
+                return (outcome, Stamp::request(asked_at, answered_at));
+            }
+            self.clock.sleep_until(resume_at).await;
+            pause_ms *= 2;
+        }
+    }
+
+    async fn fail(
+        &self,
+        device: &Arc<str>,
+        block: &Block,
+        fault: Fault,
+        stamp: Stamp,
+    ) -> Result<(), ReaderGone> {
+        let sample = |field: &super::plan::Field| Sample { point: field.point, raw: Err(fault) };
+        self.emit(stamp.batch(device, block.fields.iter().map(sample).collect())).await
+    }
+
+    /// Hands a batch up; waits if there is no room, which is counted: polling is then late.
+    async fn emit(&self, batch: FieldBatch) -> Result<(), ReaderGone> {
+        match self.tx.try_send(batch) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(ReaderGone),
+            Err(mpsc::error::TrySendError::Full(batch)) => {
+                self.metrics.overruns.inc();
+                self.tx.send(batch).await.map_err(|_| ReaderGone)
+            }
+        }
+    }
+}
