@@ -5,6 +5,7 @@
 
 use crate::clock::{Mono, Now};
 use crate::net::Backoff;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Cycles in a row without any answer after which a device is demoted.
@@ -13,9 +14,10 @@ pub const FAILED_CYCLES_MAX: u32 = 2;
 pub const PROBE_MIN: Duration = Duration::from_millis(500);
 /// Longest pause between two probes of a device.
 pub const PROBE_MAX: Duration = Duration::from_secs(300);
-/// After a probe that took this many milliseconds times this, less one, no other starts:
-/// one part in twenty of any minute.
+/// Probes of all demoted devices together take at most one part in so many of any minute.
 const PROBE_SHARE: u64 = 20;
+/// The minute.
+const PROBE_WINDOW_MS: u64 = 60_000;
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub struct Settled {
 #[derive(Clone, Debug)]
 pub struct Schedule {
     slots: Vec<Slot>,
-    probes_free_at: Mono,
+    budget: ProbeBudget,
 }
 
 #[derive(Clone, Debug)]
@@ -59,8 +61,14 @@ struct Slot {
 impl Schedule {
     /// Devices by id and interval (not 0, in milliseconds). Each is read once at once; after that
     /// on the wall-clock multiples of its interval, shifted by a phase made of its id: the same
-    /// after every start, different for each device. `seed` decides the jitter of probes.
-    pub fn new<'a>(devices: impl IntoIterator<Item = (&'a str, u64)>, now: Now, seed: u64) -> Schedule {
+    /// after every start, different for each device. A probe takes at most `timeout_ms`; `seed`
+    /// decides the jitter of probes.
+    pub fn new<'a>(
+        devices: impl IntoIterator<Item = (&'a str, u64)>,
+        timeout_ms: u64,
+        now: Now,
+        seed: u64,
+    ) -> Schedule {
         let slots = devices.into_iter().map(|(id, interval_ms)| {
             let hash = stable_hash(id);
             Slot {
@@ -72,14 +80,14 @@ impl Schedule {
                 backoff: Backoff::new(PROBE_MIN, PROBE_MAX, seed ^ hash),
             }
         });
-        Schedule { slots: slots.collect(), probes_free_at: now.mono }
+        Schedule { slots: slots.collect(), budget: ProbeBudget::new(timeout_ms, now.mono) }
     }
 
     /// The next turn and when it is; the earliest due first. None without devices.
     pub fn next(&self) -> Option<(Mono, Turn)> {
         let turns = self.slots.iter().enumerate().flat_map(|(index, slot)| {
             let tick = if slot.probe_at.is_some() { Turn::State(index) } else { Turn::Read(index) };
-            let probe = slot.probe_at.map(|at| (at.max(self.probes_free_at), Turn::Probe(index)));
+            let probe = slot.probe_at.map(|at| (at.max(self.budget.free_at), Turn::Probe(index)));
             [Some((slot.due, tick)), probe]
         });
         turns.flatten().min_by_key(|(at, _)| *at)
@@ -110,8 +118,7 @@ impl Schedule {
 
     /// A demoted device has been probed. One that answered is read next.
     pub fn probed(&mut self, index: usize, alive: bool, started: Mono, now: Mono) {
-        let cost_ms = now.since_ms(started);
-        self.probes_free_at = now.plus_ms(cost_ms.saturating_mul(PROBE_SHARE - 1));
+        self.budget.spend(now.since_ms(started), now);
         let Some(slot) = self.slots.get_mut(index) else { return };
         if alive {
             slot.probe_at = None;
@@ -152,6 +159,40 @@ impl Slot {
     }
 }
 
+/// Keeps probes to their share of the bus, spread over it.
+#[derive(Clone, Debug)]
+struct ProbeBudget {
+    /// Most that the next probe can cost.
+    timeout_ms: u64,
+    /// End and cost of the probes of the last minute.
+    spent: VecDeque<(Mono, u64)>,
+    /// When the next probe may start.
+    free_at: Mono,
+}
+
+impl ProbeBudget {
+    fn new(timeout_ms: u64, now: Mono) -> ProbeBudget {
+        ProbeBudget { timeout_ms, spent: VecDeque::new(), free_at: now }
+    }
+
+    /// A probe that took `cost_ms` has just ended. The next one starts when the minute before its
+    /// end has room for it; a timeout longer than the share of a minute has it to itself.
+    fn spend(&mut self, cost_ms: u64, now: Mono) {
+        self.spent.retain(|(ended, _)| ended.plus_ms(PROBE_WINDOW_MS) > now);
+        self.spent.push_back((now, cost_ms));
+        let share_ms = PROBE_WINDOW_MS / PROBE_SHARE;
+        let mut in_window: u64 = self.spent.iter().map(|(_, cost_ms)| cost_ms).sum();
+        self.free_at = now.plus_ms(cost_ms.saturating_mul(PROBE_SHARE - 1));
+        for (ended, cost_ms) in &self.spent {
+            if in_window + self.timeout_ms <= share_ms {
+                break;
+            }
+            in_window -= cost_ms;
+            self.free_at = self.free_at.max(ended.plus_ms(PROBE_WINDOW_MS));
+        }
+    }
+}
+
 /// The first moment from now on at which UTC is a multiple of the interval plus the phase.
 fn first_tick(now: Now, interval_ms: u64, hash: u64) -> Mono {
     let phase = hash % interval_ms;
@@ -179,7 +220,7 @@ mod tests {
     #[test]
     fn reads_at_once_and_then_on_its_own_grid_of_the_wall_clock() {
         let start = now(1_763_700_000_123, 7);
-        let mut schedule = Schedule::new([("meter", 10_000)], start, 1);
+        let mut schedule = Schedule::new([("meter", 10_000)], 1_000, start, 1);
         assert_eq!(schedule.next(), Some((Mono(7), Turn::Read(0))));
         schedule.read(0, true, Mono(9));
         let (first, _) = schedule.next().unwrap();
@@ -197,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_stall_skips_ticks_and_never_bursts() {
-        let mut schedule = Schedule::new([("a", 1_000)], now(0, 0), 1);
+        let mut schedule = Schedule::new([("a", 1_000)], 1_000, now(0, 0), 1);
         schedule.read(0, true, Mono(0));
         let (first, _) = schedule.next().unwrap();
         let settled = schedule.read(0, true, first.plus_ms(5_300));
@@ -207,7 +248,7 @@ mod tests {
 
     #[test]
     fn two_mute_cycles_demote_and_one_answer_promotes() {
-        let mut schedule = Schedule::new([("a", 1_000)], now(0, 0), 1);
+        let mut schedule = Schedule::new([("a", 1_000)], 1_000, now(0, 0), 1);
         assert!(!schedule.read(0, false, Mono(100)).demoted);
         assert!(!schedule.read(0, true, Mono(1_100)).demoted, "an answer between starts the count anew");
         assert!(!schedule.read(0, false, Mono(2_100)).demoted);
@@ -234,13 +275,13 @@ mod tests {
 
     #[test]
     fn a_new_connection_asks_demoted_devices_again_soon() {
-        let mut schedule = Schedule::new([("a", 600_000)], now(0, 0), 1);
+        let mut schedule = Schedule::new([("a", 600_000)], 1_000, now(0, 0), 1);
         schedule.read(0, false, Mono(0));
         schedule.read(0, false, Mono(1));
-        for _ in 0..12 {
-            let (at, _) = schedule.next().unwrap();
+        for at in (2..14).map(Mono) {
             schedule.probed(0, false, at, at);
         }
+        assert_ne!(schedule.next(), Some((Mono(1_000), Turn::Probe(0))));
         schedule.connected(Mono(1_000));
         assert_eq!(schedule.next(), Some((Mono(1_000), Turn::Probe(0))));
     }
@@ -251,7 +292,7 @@ mod tests {
         fn mute_devices_cost_a_twentieth(mute in 1_usize..12, timeout_ms in 10_u64..3_000, seed: u64) {
             let ids: Vec<String> = (0..mute).map(|index| format!("unit-{index}")).collect();
             let devices = ids.iter().map(|id| (id.as_str(), 1_000));
-            let mut schedule = Schedule::new(devices, now(0, 0), seed);
+            let mut schedule = Schedule::new(devices, timeout_ms, now(0, 0), seed);
             for index in 0..mute {
                 schedule.read(index, false, Mono(0));
                 schedule.read(index, false, Mono(0));

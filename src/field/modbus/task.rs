@@ -129,7 +129,7 @@ impl<D: Dial> Bus<D> {
         let seed = stable_hash(&bus) ^ now.utc.0.cast_unsigned();
         let intervals = plan.devices.iter().map(|device| (device.id.as_str(), device.interval_ms));
         let poller = Poller {
-            schedule: Schedule::new(intervals, now, seed),
+            schedule: Schedule::new(intervals, plan.timeout_ms, now, seed),
             status: StatusHandle::new(Arc::clone(&bus), devices.iter().map(|device| Arc::clone(&device.name))),
             devices,
             timeout: Duration::from_millis(plan.timeout_ms),
