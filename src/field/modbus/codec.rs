@@ -59,12 +59,12 @@ impl Encoder<Question> for Mbap {
     type Error = StreamError;
 
     fn encode(&mut self, question: Question, out: &mut BytesMut) -> Result<(), StreamError> {
-        let pdu = question.request.pdu();
-        // The PDU of a reading request has 5 bytes.
+        let pdu: [u8; 5] = question.request.pdu();
         out.reserve(PREFIX_BYTES + 1 + pdu.len());
         out.put_u16(question.transaction);
         out.put_u16(0);
-        out.put_u16(1 + pdu.len() as u16);
+        // The unit id and the five bytes of a reading request.
+        out.put_u16(6);
         out.put_u8(question.unit);
         out.put_slice(&pdu);
         Ok(())

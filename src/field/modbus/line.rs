@@ -367,13 +367,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn split_glued_and_doubled_replies_are_read_right() {
         for act in [Act::ByteByByte(2), Act::UnsolicitedBefore, Act::Twice] {
-            against(Order::Serial, move |_| (QUICK, act), async |mut line, _| {
-                // Every second one is clean, so that strays do not add up to a broken line.
-                for start in 0..200 {
-                    let asked = request(Table::Holding, start, 10);
-                    assert_eq!(line.ask(3, asked, TIMEOUT).await.unwrap(), right(3, asked), "{act:?}");
-                }
-            })
+            against(
+                Order::Serial,
+                move |_| (QUICK, act),
+                async |mut line, _| {
+                    // Every second one is clean, so that strays do not add up to a broken line.
+                    for start in 0..200 {
+                        let asked = request(Table::Holding, start, 10);
+                        assert_eq!(line.ask(3, asked, TIMEOUT).await.unwrap(), right(3, asked), "{act:?}");
+                    }
+                },
+            )
             .await;
         }
     }
@@ -424,15 +428,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_is_out_of_step_is_left() {
-        against(Order::Serial, |_| (QUICK, Act::WrongUnit), async |mut line, metrics| {
-            let asked = request(Table::Holding, 0, 1);
-            for _ in 1..MISMATCHES_MAX {
-                assert!(matches!(line.ask(1, asked, TIMEOUT).await, Err(AskError::Malformed(_))));
-            }
-            let last = line.ask(1, asked, TIMEOUT).await;
-            assert!(matches!(last, Err(AskError::Broken(Broken::OutOfStep))));
-            assert_eq!(metrics.malformed.get(), u64::from(MISMATCHES_MAX));
-        })
+        against(
+            Order::Serial,
+            |_| (QUICK, Act::WrongUnit),
+            async |mut line, metrics| {
+                let asked = request(Table::Holding, 0, 1);
+                for _ in 1..MISMATCHES_MAX {
+                    assert!(matches!(line.ask(1, asked, TIMEOUT).await, Err(AskError::Malformed(_))));
+                }
+                let last = line.ask(1, asked, TIMEOUT).await;
+                assert!(matches!(last, Err(AskError::Broken(Broken::OutOfStep))));
+                assert_eq!(metrics.malformed.get(), u64::from(MISMATCHES_MAX));
+            },
+        )
         .await;
     }
 

@@ -54,6 +54,10 @@ pub enum Act {
     Silence,
     /// The connection is closed.
     Disconnect,
+    /// The right answer; the connection is closed so many milliseconds later.
+    AnswerThenClose(u64),
+    /// These bytes.
+    Raw(&'static [u8]),
 }
 
 /// In which order a server answers.
@@ -163,6 +167,10 @@ fn chunks(asked: Asked, act: Act) -> Vec<(Option<Vec<u8>>, Duration)> {
         }
         Act::Silence => return vec![],
         Act::Disconnect => return vec![(None, Duration::ZERO)],
+        Act::AnswerThenClose(ms) => {
+            return vec![(Some(right()), Duration::ZERO), (None, Duration::from_millis(ms))];
+        }
+        Act::Raw(bytes) => bytes.to_vec(),
     };
     vec![(Some(whole), Duration::ZERO)]
 }

@@ -22,6 +22,8 @@ mod metrics;
 mod task;
 #[cfg(test)]
 mod line_model;
+#[cfg(test)]
+mod testcases;
 
 pub use frame::{Mismatch, ReadRequest, Refusal, RequestError};
 pub use metrics::Metrics;

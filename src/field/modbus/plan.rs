@@ -115,8 +115,12 @@ mod tests {
             register(Table::Holding, 4, U16, 1),
         ];
         let planned = blocks(&map, 125).unwrap();
-        let expected =
-            [(Table::Holding, 4, 1, 1), (Table::Holding, 10, 4, 2), (Table::Holding, 15, 1, 1), (Table::Input, 4, 1, 1)];
+        let expected = [
+            (Table::Holding, 4, 1, 1),
+            (Table::Holding, 10, 4, 2),
+            (Table::Holding, 15, 1, 1),
+            (Table::Input, 4, 1, 1),
+        ];
         assert_eq!(shape(&planned), expected);
         assert_eq!(planned[1].fields[1].offset, 2);
     }
@@ -124,9 +128,11 @@ mod tests {
     #[test]
     fn an_overlap_keeps_the_further_end() {
         // Telegraf's max_insert shrinks this request to 2 registers (gateway notes).
-        let map = [register(Table::Holding, 10, Encoding::U32, 1), register(Table::Holding, 10, Encoding::I16, 2)];
+        let map =
+            [register(Table::Holding, 10, Encoding::U32, 1), register(Table::Holding, 10, Encoding::I16, 2)];
         assert_eq!(shape(&blocks(&map, 125).unwrap()), [(Table::Holding, 10, 2, 2)]);
-        let map = [register(Table::Holding, 10, Encoding::U32, 1), register(Table::Holding, 11, Encoding::I16, 2)];
+        let map =
+            [register(Table::Holding, 10, Encoding::U32, 1), register(Table::Holding, 11, Encoding::I16, 2)];
         assert_eq!(shape(&blocks(&map, 125).unwrap()), [(Table::Holding, 10, 2, 2)]);
     }
 

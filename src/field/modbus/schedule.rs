@@ -13,7 +13,7 @@ pub const FAILED_CYCLES_MAX: u32 = 2;
 /// First pause before a demoted device is probed.
 pub const PROBE_MIN: Duration = Duration::from_millis(500);
 /// Longest pause between two probes of a device.
-pub const PROBE_MAX: Duration = Duration::from_secs(300);
+pub const PROBE_MAX: Duration = Duration::from_mins(5);
 /// Probes of all demoted devices together take at most one part in so many of any minute.
 const PROBE_SHARE: u64 = 20;
 /// The minute.

@@ -94,16 +94,13 @@ impl StatusHandle {
     /// A cycle is over; `good_at` if it gave any value.
     pub(super) fn cycle(&self, index: usize, good_at: Option<UtcMs>) {
         let Some(cell) = self.0.devices.get(index) else { return };
-        match good_at {
-            Some(at) => {
-                cell.last_good_at.store(at.0, Ordering::Relaxed);
-                cell.consecutive_failures.store(0, Ordering::Relaxed);
-            }
+        if let Some(at) = good_at {
+            cell.last_good_at.store(at.0, Ordering::Relaxed);
+            cell.consecutive_failures.store(0, Ordering::Relaxed);
+        } else {
             // The bus task is the only writer, so load and store need not be one step.
-            None => {
-                let failures = cell.consecutive_failures.load(Ordering::Relaxed).saturating_add(1);
-                cell.consecutive_failures.store(failures, Ordering::Relaxed);
-            }
+            let failures = cell.consecutive_failures.load(Ordering::Relaxed).saturating_add(1);
+            cell.consecutive_failures.store(failures, Ordering::Relaxed);
         }
     }
 }

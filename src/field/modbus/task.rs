@@ -130,7 +130,10 @@ impl<D: Dial> Bus<D> {
         let intervals = plan.devices.iter().map(|device| (device.id.as_str(), device.interval_ms));
         let poller = Poller {
             schedule: Schedule::new(intervals, plan.timeout_ms, now, seed),
-            status: StatusHandle::new(Arc::clone(&bus), devices.iter().map(|device| Arc::clone(&device.name))),
+            status: StatusHandle::new(
+                Arc::clone(&bus),
+                devices.iter().map(|device| Arc::clone(&device.name)),
+            ),
             devices,
             timeout: Duration::from_millis(plan.timeout_ms),
             outlet: Outlet { clock, tx, metrics: metrics.of_bus(&bus) },
@@ -489,5 +492,391 @@ impl Outlet {
                 self.tx.send(batch).await.map_err(|_| ReaderGone)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line_model::{Act, Asked, Dice, Direction, Order, register, serve};
+    use super::*;
+    use crate::config::{Encoding, Table, WordOrder};
+    use crate::point::{Decimal, Value};
+    use std::sync::Mutex;
+    use tokio::io::DuplexStream;
+    use tokio_util::task::TaskTracker;
+
+    const START: UtcMs = UtcMs(1_763_700_000_000);
+
+    type Script = Arc<Mutex<dyn FnMut(Asked) -> Direction + Send>>;
+
+    /// Dials the model; `None` from `reachable` is a refused connection.
+    struct ModelDial {
+        script: Script,
+        reachable: Arc<Mutex<bool>>,
+        servers: TaskTracker,
+    }
+
+    impl Dial for ModelDial {
+        type Stream = DuplexStream;
+
+        async fn dial(&mut self) -> io::Result<DuplexStream> {
+            if !*self.reachable.lock().unwrap() {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            let (ours, theirs) = tokio::io::duplex(4096);
+            let script = Arc::clone(&self.script);
+            self.servers.spawn(serve(theirs, Order::Serial, move |asked| script.lock().unwrap()(asked)));
+            Ok(ours)
+        }
+    }
+
+    /// A bus on the model, and what a test needs of it.
+    struct Rig {
+        bus: Bus<ModelDial>,
+        clock: Clock,
+        batches: mpsc::Receiver<FieldBatch>,
+        reachable: Arc<Mutex<bool>>,
+        metrics: BusMetrics,
+        status: StatusHandle,
+    }
+
+    fn rig(plan: &config::Bus, room: usize, script: impl FnMut(Asked) -> Direction + Send + 'static) -> Rig {
+        let reachable = Arc::new(Mutex::new(true));
+        let dial = ModelDial {
+            script: Arc::new(Mutex::new(script)),
+            reachable: Arc::clone(&reachable),
+            servers: TaskTracker::new(),
+        };
+        let (tx, batches) = mpsc::channel(room);
+        let clock = Clock::starting_at(START);
+        let metrics = Metrics::new();
+        let bus = Bus::build_over(dial, plan, &point_of, clock.clone(), tx, &metrics).unwrap();
+        let status = bus.status();
+        Rig { bus, clock, batches, reachable, metrics: metrics.of_bus("model"), status }
+    }
+
+    impl Rig {
+        /// Runs the bus beside `body` and stops it after it.
+        async fn run<T>(
+            self,
+            body: impl AsyncFnOnce(mpsc::Receiver<FieldBatch>, Clock, Arc<Mutex<bool>>) -> T,
+        ) -> T {
+            let stop = CancellationToken::new();
+            let test = async {
+                let outcome = body(self.batches, self.clock, self.reachable).await;
+                stop.cancel();
+                outcome
+            };
+            tokio::join!(test, self.bus.run(stop.clone())).0
+        }
+    }
+
+    /// The points are numbered unit * 1000 + register address.
+    fn point_of(address: &Address) -> Option<PointId> {
+        let unit: u32 = address.asset.as_str().strip_prefix("unit-")?.parse().ok()?;
+        let register: u32 = address.quantity.as_str().strip_prefix('r')?.parse().ok()?;
+        Some(PointId(unit * 1000 + register))
+    }
+
+    fn device(unit: u8, interval_ms: u64, registers: &[u16]) -> config::Device {
+        let register = |address: &u16| config::Register {
+            point: format!("unit-{unit}/r{address}").parse().unwrap(),
+            table: Table::Holding,
+            address: *address,
+            encoding: Encoding::U16,
+            word_order: WordOrder::HighFirst,
+        };
+        config::Device {
+            id: format!("device-{unit}").parse().unwrap(),
+            unit,
+            interval_ms,
+            registers_max: 125,
+            registers: registers.iter().map(register).collect(),
+        }
+    }
+
+    fn plan(timeout_ms: u64, devices: Vec<config::Device>) -> config::Bus {
+        config::Bus {
+            id: "model".parse().unwrap(),
+            host: "unused".to_owned(),
+            port: 502,
+            timeout_ms,
+            devices,
+        }
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn right(point: PointId) -> Raw {
+        let (unit, address) = (u8::try_from(point.0 / 1000).unwrap(), u16::try_from(point.0 % 1000).unwrap());
+        let word = register(unit, 3, address);
+        Raw::Value(Value::Decimal(Decimal::from_int(i64::from(word))))
+    }
+
+    /// Every sample is the register's own value or one of `faults`; gives the number of values.
+    fn check(batch: &FieldBatch, faults: &[Fault]) -> usize {
+        let mut good = 0;
+        for sample in &batch.samples {
+            if let Err(fault) = sample.raw {
+                assert!(faults.contains(&fault), "{fault:?} {sample:?}");
+            } else {
+                assert_eq!(sample.raw, Ok(right(sample.point)));
+                good += 1;
+            }
+        }
+        good
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_block_is_stamped_with_the_middle_of_its_request() {
+        let rig = rig(&plan(500, vec![device(1, 10_000, &[7, 8, 9])]), 8, |_| (ms(41), Act::Answer));
+        let (status, metrics) = (rig.status.clone(), rig.metrics.clone());
+        rig.run(async move |mut batches, _, _| {
+            let batch = batches.recv().await.unwrap();
+            assert_eq!(batch.received_at, START.plus_ms(41));
+            assert_eq!((batch.at, batch.at_error_ms), (START.plus_ms(20), 21));
+            assert_eq!(&*batch.device, "device-1");
+            let points: Vec<_> = batch.samples.iter().map(|sample| sample.point.0).collect();
+            assert_eq!((points, check(&batch, &[])), (vec![1007, 1008, 1009], 3));
+            // The next one comes on the device's own grid, no later than one interval.
+            let next = batches.recv().await.unwrap();
+            assert!(next.at.since_ms(batch.at) <= 10_000);
+            let after = batches.recv().await.unwrap();
+            assert_eq!(after.at.since_ms(next.at), 10_000);
+            let seen = status.read();
+            assert!(seen.connected);
+            assert_eq!(seen.devices[0].last_good_at, Some(after.at));
+            assert_eq!((metrics.requests.get(), metrics.replies.get()), (3, 3));
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_thousand_samples_with_late_replies_and_not_one_is_wrong() {
+        let mut delays = Dice(11);
+        let devices = (1..=4).map(|unit| device(unit, 200, &[10, 11, 20])).collect();
+        // Some are beyond the timeout; the worst of them reach into the requests after the next.
+        let script = move |_| {
+            let slow = delays.roll(4) == 0;
+            (ms(delays.roll(if slow { 70 } else { 12 })), Act::Answer)
+        };
+        let rig = rig(&plan(30, devices), 64, script);
+        let metrics = rig.metrics.clone();
+        let (mut good, mut all) = (0, 0);
+        rig.run(async |mut batches, _, _| {
+            while all < 10_000 {
+                let batch = batches.recv().await.unwrap();
+                good += check(&batch, &[Fault::Timeout]);
+                all += batch.samples.len();
+            }
+        })
+        .await;
+        assert!(metrics.late.get() > 500, "{} late", metrics.late.get());
+        assert!(good > 7_000, "{good} of {all} good");
+        assert_eq!(metrics.reconnects.get(), 0, "late replies are no reason to reconnect");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mute_device_is_demoted_stated_probed_and_comes_back() {
+        let alive = Arc::new(Mutex::new(false));
+        let is_alive = Arc::clone(&alive);
+        let script = move |asked: Asked| {
+            let mute = asked.unit == 2 && !*is_alive.lock().unwrap();
+            (ms(10), if mute { Act::Silence } else { Act::Answer })
+        };
+        let devices = (1..=4).map(|unit| device(unit, 1_000, &[5, 50])).collect();
+        let rig = rig(&plan(500, devices), 64, script);
+        let (status, metrics) = (rig.status.clone(), rig.metrics.clone());
+        rig.run(async move |mut batches, clock, _| {
+            let mut last = [START; 5];
+            let mut gap_max = 0;
+            while clock.mono().0 < 180_000 {
+                let batch = batches.recv().await.unwrap();
+                let unit = usize::try_from(batch.samples[0].point.0 / 1000).unwrap();
+                let good = check(&batch, if unit == 2 { &[Fault::Timeout] } else { &[] });
+                assert_eq!(good == 0, unit == 2);
+                if clock.mono().0 > 5_000 && unit == 2 {
+                    assert!(batch.received_at.since_ms(last[2]) <= 1_600, "never silent");
+                }
+                if clock.mono().0 > 5_000 && unit != 2 {
+                    gap_max = gap_max.max(batch.at.since_ms(last[unit]));
+                }
+                last[unit] = batch.at;
+            }
+            assert!(gap_max <= 1_600, "the others are at most one probe late: {gap_max} ms");
+            assert!(status.read().devices[1].demoted);
+            assert!(status.read().devices[1].consecutive_failures > 100);
+            // 2 cycles of 2 requests, then probes: at most 6 of 500 ms in any minute.
+            assert!((5..=22).contains(&metrics.timeouts.get()), "{}", metrics.timeouts.get());
+
+            *alive.lock().unwrap() = true;
+            let back = loop {
+                let batch = batches.recv().await.unwrap();
+                if batch.samples[0].point.0 / 1000 == 2 && check(&batch, &[Fault::Timeout]) > 0 {
+                    break batch.at;
+                }
+            };
+            assert!(back.since_ms(last[2]) <= 301_000, "{} ms", back.since_ms(last[2]));
+            assert!(!status.read().devices[1].demoted);
+            assert_eq!(metrics.reconnects.get(), 0);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_connection_every_point_says_so_at_its_interval() {
+        let rig = rig(&plan(500, vec![device(1, 1_000, &[5, 50])]), 64, |_| (ms(10), Act::Answer));
+        let status = rig.status.clone();
+        *rig.reachable.lock().unwrap() = false;
+        rig.run(async move |mut batches, clock, reachable| {
+            for _ in 0..60 {
+                let batch = batches.recv().await.unwrap();
+                let points: Vec<_> = batch.samples.iter().map(|sample| sample.point.0).collect();
+                assert_eq!((points, check(&batch, &[Fault::NoConnection])), (vec![1005, 1050], 0));
+            }
+            assert!((58_000..=60_000).contains(&clock.mono().0), "{:?}", clock.mono());
+            let seen = status.read();
+            assert!(!seen.connected && !seen.devices[0].demoted, "an outage of the host demotes nobody");
+            *reachable.lock().unwrap() = true;
+            while check(&batches.recv().await.unwrap(), &[Fault::NoConnection]) == 0 {}
+            assert!(clock.mono().0 <= 60_000 + 31_000);
+            assert!(status.read().connected);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_illegal_block_costs_its_own_points_only() {
+        let script = |asked: Asked| (ms(5), if asked.start == 50 { Act::Exception(2) } else { Act::Answer });
+        let rig = rig(&plan(500, vec![device(1, 1_000, &[5, 50, 90])]), 64, script);
+        let (status, metrics) = (rig.status.clone(), rig.metrics.clone());
+        rig.run(async |mut batches, _, _| {
+            for cycle in 0..10 {
+                let good: Vec<usize> = [
+                    check(&batches.recv().await.unwrap(), &[]),
+                    check(&batches.recv().await.unwrap(), &[Fault::Exception(2)]),
+                    check(&batches.recv().await.unwrap(), &[]),
+                ]
+                .into();
+                assert_eq!(good, [1, 0, 1], "cycle {cycle}");
+            }
+        })
+        .await;
+        assert!(!status.read().devices[0].demoted);
+        assert_eq!(metrics.timeouts.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_device_is_asked_again_within_its_cycle() {
+        let script = |asked: Asked| (ms(5), if asked.number < 2 { Act::Exception(6) } else { Act::Answer });
+        let rig = rig(&plan(500, vec![device(1, 60_000, &[5])]), 64, script);
+        rig.run(async |mut batches, _, _| {
+            let batch = batches.recv().await.unwrap();
+            assert_eq!(check(&batch, &[]), 1);
+            // 5 ms and 100 ms, 5 ms and 200 ms, then the answer: stamped as its own request.
+            assert_eq!((batch.received_at, batch.at_error_ms), (START.plus_ms(315), 3));
+        })
+        .await;
+
+        let always =
+            super::tests::rig(&plan(500, vec![device(2, 60_000, &[5])]), 64, |_| (ms(5), Act::Exception(5)));
+        always
+            .run(async |mut batches, clock, _| {
+                assert_eq!(check(&batches.recv().await.unwrap(), &[Fault::Exception(5)]), 0);
+                assert_eq!(clock.mono().0, 4 * 5 + 100 + 200 + 400);
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn full_readings_are_waited_for_and_counted_without_a_burst_after() {
+        let rig = rig(&plan(500, vec![device(1, 100, &[5])]), 1, |_| (ms(5), Act::Answer));
+        let metrics = rig.metrics.clone();
+        rig.run(async move |mut batches, clock, _| {
+            tokio::time::sleep(ms(10_000)).await;
+            assert_eq!(metrics.overruns.get(), 1, "one is waiting");
+            let resumed = clock.mono().0;
+            let mut taken = 0;
+            while clock.mono().0 < resumed + 1_000 {
+                batches.recv().await.unwrap();
+                taken += 1;
+            }
+            // The one in the channel, the one that waited, then one per interval.
+            assert!((11..=13).contains(&taken), "{taken}");
+            assert!(metrics.skipped_cycles.get() >= 97, "{}", metrics.skipped_cycles.get());
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_lost_in_a_cycle_is_made_again_before_the_next() {
+        let mut total = 0;
+        let script = move |_| {
+            total += 1;
+            (ms(5), if total % 8 == 0 { Act::Disconnect } else { Act::Answer })
+        };
+        let rig = rig(&plan(500, vec![device(1, 1_000, &[5, 50, 90])]), 64, script);
+        let metrics = rig.metrics.clone();
+        let mut good = 0;
+        rig.run(async |mut batches, _, _| {
+            for _ in 0..300 {
+                good += check(&batches.recv().await.unwrap(), &[Fault::NoConnection]);
+            }
+        })
+        .await;
+        // Of 8 requests one dies, and takes those of its cycle that come after it along.
+        assert!(good >= 200, "{good}");
+        assert!(metrics.reconnects.get() > 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_closes_idle_connections_costs_no_sample() {
+        // It hangs up a second after its answer, long before the next cycle.
+        let script = |_| (ms(5), Act::AnswerThenClose(1_000));
+        let rig = rig(&plan(500, vec![device(1, 60_000, &[5])]), 64, script);
+        let metrics = rig.metrics.clone();
+        rig.run(async |mut batches, _, _| {
+            for _ in 0..3 {
+                assert_eq!(check(&batches.recv().await.unwrap(), &[]), 1);
+            }
+        })
+        .await;
+        assert_eq!(metrics.reconnects.get(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stops_when_told_and_when_nobody_listens() {
+        let rig = rig(&plan(500, vec![device(1, 1_000, &[5])]), 64, |_| (ms(5), Act::Silence));
+        let (status, clock) = (rig.status.clone(), rig.clock.clone());
+        rig.run(async |_batches, _, _| tokio::time::sleep(ms(100)).await).await;
+        assert_eq!(clock.mono().0, 100, "in the middle of a request");
+        assert!(!status.read().connected);
+
+        let rig = super::tests::rig(&plan(500, vec![device(1, 1_000, &[5])]), 64, |_| (ms(5), Act::Answer));
+        drop(rig.batches);
+        rig.bus.run(CancellationToken::new()).await;
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_at_build() {
+        let build = |device: config::Device| {
+            let (tx, _rx) = mpsc::channel(1);
+            let plan = plan(500, vec![device]);
+            Bus::build(&plan, &point_of, Clock::starting_at(START), tx, &Metrics::new()).err()
+        };
+        let name = || "device-1".to_owned();
+        assert_eq!(build(device(1, 1_000, &[5])), None);
+        assert_eq!(build(device(1, 0, &[5])), Some(BuildError::Idle { device: name() }));
+        assert_eq!(build(device(1, 1_000, &[])), Some(BuildError::Idle { device: name() }));
+        let mut unknown = device(1, 1_000, &[5]);
+        unknown.registers[0].point = "nowhere/x".parse().unwrap();
+        let point = unknown.registers[0].point.clone();
+        assert_eq!(build(unknown), Some(BuildError::UnknownPoint { device: name(), point }));
+        let mut wide = device(1, 1_000, &[5]);
+        (wide.registers_max, wide.registers[0].encoding) = (1, Encoding::F32);
+        let source = RequestError::Count(2);
+        assert_eq!(build(wide), Some(BuildError::Register { device: name(), source }));
     }
 }
