@@ -281,7 +281,7 @@ mod tests {
     /// 10,000 reads of a server whose delays lie around the timeout; how many came late.
     async fn ten_thousand_reads(order: Order, seed: u64) -> u64 {
         let mut delays = Dice(seed);
-        let script = move |_| (Duration::from_millis(delays.roll(190)), Act::Answer);
+        let script = move |_| (Duration::from_millis(delays.roll(160)), Act::Answer);
         against(order, script, async move |mut line, metrics| {
             let mut dice = Dice(!seed);
             let (mut wrong, mut good) = (0, 0);
