@@ -64,7 +64,7 @@ impl Metrics {
         counter("modbus_malformed_replies", "Answers that do not fit their request", &self.malformed);
         counter("modbus_late_replies", "Answers to requests already given up, discarded", &self.late);
         counter("modbus_stray_frames", "Frames that answer nothing ever asked, discarded", &self.strays);
-        counter("modbus_reconnects", "Connections made after the first", &self.reconnects);
+        counter("modbus_reconnects", "Connections lost or given up", &self.reconnects);
         counter("modbus_overruns", "Batches that had to wait for readings", &self.overruns);
         counter("modbus_skipped_cycles", "Cycles left out because the bus was late", &self.skipped_cycles);
         registry.register("modbus_exceptions", "Exception answers by code", self.exceptions.clone());

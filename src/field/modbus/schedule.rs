@@ -53,6 +53,8 @@ struct Slot {
     origin: Mono,
     due: Mono,
     failed_cycles: u32,
+    /// Its last tick went by without a connection.
+    missed: bool,
     /// When to probe it; a device that has this is demoted.
     probe_at: Option<Mono>,
     backoff: Backoff,
@@ -76,6 +78,7 @@ impl Schedule {
                 origin: first_tick(now, interval_ms, hash),
                 due: now.mono,
                 failed_cycles: 0,
+                missed: false,
                 probe_at: None,
                 backoff: Backoff::new(PROBE_MIN, PROBE_MAX, seed ^ hash),
             }
@@ -111,9 +114,16 @@ impl Schedule {
         Settled { skipped, demoted }
     }
 
-    /// A device's tick went by without touching the bus.
+    /// A demoted device's tick went by without touching the bus; gives the ticks left out.
     pub fn stated(&mut self, index: usize, now: Mono) -> u64 {
         self.slots.get_mut(index).map_or(0, |slot| slot.move_on(now))
+    }
+
+    /// A device's tick went by without a connection; gives the ticks left out.
+    pub fn missed(&mut self, index: usize, now: Mono) -> u64 {
+        let Some(slot) = self.slots.get_mut(index) else { return 0 };
+        slot.missed = true;
+        slot.move_on(now)
     }
 
     /// A demoted device has been probed. One that answered is read next.
@@ -129,9 +139,13 @@ impl Schedule {
         }
     }
 
-    /// There is a new connection: what was mute behind the old one may answer, so ask soon.
+    /// There is a new connection: what missed a tick is read at once, and what was mute behind the
+    /// old connection may answer, so it is asked soon.
     pub fn connected(&mut self, now: Mono) {
         for slot in &mut self.slots {
+            if std::mem::take(&mut slot.missed) {
+                slot.due = now;
+            }
             if slot.probe_at.is_some() {
                 slot.backoff.reset();
                 slot.probe_at = Some(now);
@@ -284,6 +298,18 @@ mod tests {
         assert_ne!(schedule.next(), Some((Mono(1_000), Turn::Probe(0))));
         schedule.connected(Mono(1_000));
         assert_eq!(schedule.next(), Some((Mono(1_000), Turn::Probe(0))));
+    }
+
+    #[test]
+    fn a_tick_missed_without_a_connection_is_made_up_for_once() {
+        let mut schedule = Schedule::new([("a", 900_000), ("b", 900_000)], 1_000, now(0, 0), 1);
+        schedule.read(0, true, Mono(0));
+        schedule.missed(1, Mono(0));
+        schedule.connected(Mono(70));
+        assert_eq!(schedule.next(), Some((Mono(70), Turn::Read(1))));
+        schedule.read(1, true, Mono(80));
+        schedule.connected(Mono(90));
+        assert!(schedule.next().is_some_and(|(at, _)| at > Mono(90)));
     }
 
     proptest! {

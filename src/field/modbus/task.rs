@@ -12,6 +12,7 @@ use crate::config;
 use crate::field::{Fault, FieldBatch, Raw, Sample};
 use crate::net::Backoff;
 use crate::point::{Address, PointId, UtcMs};
+use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pauses between attempts to connect.
 const RECONNECT_MIN: Duration = Duration::from_millis(500);
 const RECONNECT_MAX: Duration = Duration::from_secs(30);
+/// How long a tick waits for a connection that is just being made, before it says there is none.
+const CONNECT_GRACE_MS: u64 = 500;
 /// A connection that lived this long was worth making, even if nothing was asked on it.
 const HELD_MS: u64 = 5_000;
 /// First pause after "acknowledge" or "busy"; doubles with each retry.
@@ -136,6 +139,7 @@ impl<D: Dial> Bus<D> {
             ),
             devices,
             timeout: Duration::from_millis(plan.timeout_ms),
+            grace_until: now.mono.plus_ms(CONNECT_GRACE_MS),
             outlet: Outlet { clock, tx, metrics: metrics.of_bus(&bus) },
             bus,
         };
@@ -159,9 +163,6 @@ impl<D: Dial> Bus<D> {
 
 /// Nobody takes the samples any more: the program is going down.
 struct ReaderGone;
-
-/// Why the bus task ends by itself.
-enum Never {}
 
 #[derive(Debug)]
 struct Device {
@@ -209,27 +210,39 @@ struct Poller {
     schedule: Schedule,
     status: StatusHandle,
     timeout: Duration,
+    /// Until then a tick still waits for the connection.
+    grace_until: Mono,
     outlet: Outlet,
 }
 
 impl Poller {
-    async fn forever<D: Dial>(&mut self, dial: &mut D, backoff: &mut Backoff) -> Result<Never, ReaderGone> {
-        let mut connections = 0_u64;
+    async fn forever<D: Dial>(
+        &mut self,
+        dial: &mut D,
+        backoff: &mut Backoff,
+    ) -> Result<Infallible, ReaderGone> {
+        // Said once per outage, and that it is over.
+        let mut newsworthy = true;
         loop {
-            let stream = self.connect(dial, backoff).await?;
-            connections += 1;
-            if connections > 1 {
-                self.outlet.metrics.reconnects.inc();
+            let (stream, attempts) = self.connect(dial, backoff).await?;
+            if newsworthy || attempts > 1 {
+                info!(bus = %self.bus, attempts, "Connected.");
             }
             let since = self.outlet.clock.mono();
-            info!(bus = %self.bus, connections, "Connected.");
             self.status.set_connected(true);
             self.schedule.connected(since);
             let mut line = Line::new(stream, self.outlet.clock.clone(), self.outlet.metrics.clone());
             let broken = self.poll(&mut line).await?;
             self.status.set_connected(false);
-            warn!(bus = %self.bus, reason = %broken, "Connection lost.");
-            if line.answered() || self.outlet.clock.mono().since_ms(since) >= HELD_MS {
+            self.outlet.metrics.reconnects.inc();
+            // Many devices close a connection that was idle for a while.
+            newsworthy = !(line.answered() && matches!(broken, Broken::Closed));
+            if newsworthy {
+                warn!(bus = %self.bus, reason = %broken, "Connection lost.");
+            }
+            let now = self.outlet.clock.mono();
+            self.grace_until = now.plus_ms(CONNECT_GRACE_MS);
+            if line.answered() || now.since_ms(since) >= HELD_MS {
                 backoff.reset();
             } else {
                 self.meanwhile(tokio::time::sleep(backoff.next_delay())).await?;
@@ -237,25 +250,26 @@ impl Poller {
         }
     }
 
+    /// Dials until there is a connection, and counts the attempts.
     async fn connect<D: Dial>(
         &mut self,
         dial: &mut D,
         backoff: &mut Backoff,
-    ) -> Result<D::Stream, ReaderGone> {
-        let mut attempt = 0_u64;
+    ) -> Result<(D::Stream, u64), ReaderGone> {
+        let mut attempts = 0_u64;
         loop {
-            attempt += 1;
+            attempts += 1;
             let error = match self.meanwhile(tokio::time::timeout(CONNECT_TIMEOUT, dial.dial())).await? {
-                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Ok(stream)) => return Ok((stream, attempts)),
                 Ok(Err(error)) => error,
                 Err(elapsed) => elapsed.into(),
             };
-            // Once per outage; the rest is on the status page.
-            if attempt == 1 {
+            if attempts == 1 {
                 warn!(bus = %self.bus, %error, "Cannot connect, will keep trying.");
             } else {
-                debug!(bus = %self.bus, attempt, %error, "Still cannot connect.");
+                debug!(bus = %self.bus, attempts, %error, "Still cannot connect.");
             }
+            self.grace_until = self.outlet.clock.mono();
             self.meanwhile(tokio::time::sleep(backoff.next_delay())).await?;
         }
     }
@@ -268,8 +282,10 @@ impl Poller {
             tokio::select! {
                 biased;
                 output = &mut future => return Ok(output),
-                () = self.outlet.clock.sleep_until(due) => {}
+                () = self.outlet.clock.sleep_until(due.max(self.grace_until)) => {}
             }
+            let skipped = self.schedule.missed(index, self.outlet.clock.mono());
+            self.outlet.metrics.skipped_cycles.inc_by(skipped);
             self.state(index, Some(Fault::NoConnection)).await?;
         }
     }
@@ -290,6 +306,8 @@ impl Poller {
                 Turn::Read(index) => self.cycle(line, index).await?,
                 Turn::Probe(index) => self.probe(line, index).await,
                 Turn::State(index) => {
+                    let skipped = self.schedule.stated(index, self.outlet.clock.mono());
+                    self.outlet.metrics.skipped_cycles.inc_by(skipped);
                     self.state(index, None).await?;
                     None
                 }
@@ -364,8 +382,6 @@ impl Poller {
     /// Says that a device has no values, without asking it: `fault`, or why it failed last.
     async fn state(&mut self, index: usize, fault: Option<Fault>) -> Result<(), ReaderGone> {
         let Some(device) = self.devices.get(index) else { return Ok(()) };
-        let skipped = self.schedule.stated(index, self.outlet.clock.mono());
-        self.outlet.metrics.skipped_cycles.inc_by(skipped);
         self.status.cycle(index, None);
         let fault = fault.unwrap_or(device.fault);
         let fields = device.blocks.iter().flat_map(|block| &block.fields);
@@ -509,10 +525,13 @@ mod tests {
 
     type Script = Arc<Mutex<dyn FnMut(Asked) -> Direction + Send>>;
 
-    /// Dials the model; `None` from `reachable` is a refused connection.
+    /// How long a connection takes to be made; none is refused.
+    type Reach = Arc<Mutex<Option<Duration>>>;
+
+    /// Dials the model.
     struct ModelDial {
         script: Script,
-        reachable: Arc<Mutex<bool>>,
+        reach: Reach,
         servers: TaskTracker,
     }
 
@@ -520,9 +539,8 @@ mod tests {
         type Stream = DuplexStream;
 
         async fn dial(&mut self) -> io::Result<DuplexStream> {
-            if !*self.reachable.lock().unwrap() {
-                return Err(io::ErrorKind::ConnectionRefused.into());
-            }
+            let reach = *self.reach.lock().unwrap();
+            tokio::time::sleep(reach.ok_or(io::ErrorKind::ConnectionRefused)?).await;
             let (ours, theirs) = tokio::io::duplex(4096);
             let script = Arc::clone(&self.script);
             self.servers.spawn(serve(theirs, Order::Serial, move |asked| script.lock().unwrap()(asked)));
@@ -535,16 +553,16 @@ mod tests {
         bus: Bus<ModelDial>,
         clock: Clock,
         batches: mpsc::Receiver<FieldBatch>,
-        reachable: Arc<Mutex<bool>>,
+        reach: Reach,
         metrics: BusMetrics,
         status: StatusHandle,
     }
 
     fn rig(plan: &config::Bus, room: usize, script: impl FnMut(Asked) -> Direction + Send + 'static) -> Rig {
-        let reachable = Arc::new(Mutex::new(true));
+        let reach = Arc::new(Mutex::new(Some(Duration::ZERO)));
         let dial = ModelDial {
             script: Arc::new(Mutex::new(script)),
-            reachable: Arc::clone(&reachable),
+            reach: Arc::clone(&reach),
             servers: TaskTracker::new(),
         };
         let (tx, batches) = mpsc::channel(room);
@@ -552,18 +570,15 @@ mod tests {
         let metrics = Metrics::new();
         let bus = Bus::build_over(dial, plan, &point_of, clock.clone(), tx, &metrics).unwrap();
         let status = bus.status();
-        Rig { bus, clock, batches, reachable, metrics: metrics.of_bus("model"), status }
+        Rig { bus, clock, batches, reach, metrics: metrics.of_bus("model"), status }
     }
 
     impl Rig {
         /// Runs the bus beside `body` and stops it after it.
-        async fn run<T>(
-            self,
-            body: impl AsyncFnOnce(mpsc::Receiver<FieldBatch>, Clock, Arc<Mutex<bool>>) -> T,
-        ) -> T {
+        async fn run<T>(self, body: impl AsyncFnOnce(mpsc::Receiver<FieldBatch>, Clock, Reach) -> T) -> T {
             let stop = CancellationToken::new();
             let test = async {
-                let outcome = body(self.batches, self.clock, self.reachable).await;
+                let outcome = body(self.batches, self.clock, self.reach).await;
                 stop.cancel();
                 outcome
             };
@@ -729,8 +744,8 @@ mod tests {
     async fn without_a_connection_every_point_says_so_at_its_interval() {
         let rig = rig(&plan(500, vec![device(1, 1_000, &[5, 50])]), 64, |_| (ms(10), Act::Answer));
         let status = rig.status.clone();
-        *rig.reachable.lock().unwrap() = false;
-        rig.run(async move |mut batches, clock, reachable| {
+        *rig.reach.lock().unwrap() = None;
+        rig.run(async move |mut batches, clock, reach| {
             for _ in 0..60 {
                 let batch = batches.recv().await.unwrap();
                 let points: Vec<_> = batch.samples.iter().map(|sample| sample.point.0).collect();
@@ -739,10 +754,37 @@ mod tests {
             assert!((58_000..=60_000).contains(&clock.mono().0), "{:?}", clock.mono());
             let seen = status.read();
             assert!(!seen.connected && !seen.devices[0].demoted, "an outage of the host demotes nobody");
-            *reachable.lock().unwrap() = true;
+            *reach.lock().unwrap() = Some(ms(40));
             while check(&batches.recv().await.unwrap(), &[Fault::NoConnection]) == 0 {}
             assert!(clock.mono().0 <= 60_000 + 31_000);
             assert!(status.read().connected);
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_device_read_every_quarter_hour_does_not_wait_for_it_after_an_outage() {
+        let plan = plan(500, vec![device(1, 900_000, &[5])]);
+        let quick = rig(&plan, 64, |_| (ms(10), Act::Answer));
+        *quick.reach.lock().unwrap() = Some(ms(400));
+        quick
+            .run(async |mut batches, clock, _| {
+                assert_eq!(
+                    check(&batches.recv().await.unwrap(), &[]),
+                    1,
+                    "the first tick waits to be connected"
+                );
+                assert_eq!(clock.mono().0, 410);
+            })
+            .await;
+
+        let slow = rig(&plan, 64, |_| (ms(10), Act::Answer));
+        *slow.reach.lock().unwrap() = Some(ms(3_000));
+        slow.run(async |mut batches, clock, _| {
+            assert_eq!(check(&batches.recv().await.unwrap(), &[Fault::NoConnection]), 0);
+            assert_eq!(clock.mono().0, CONNECT_GRACE_MS);
+            assert_eq!(check(&batches.recv().await.unwrap(), &[]), 1);
+            assert_eq!(clock.mono().0, 3_010);
         })
         .await;
     }
