@@ -8,6 +8,7 @@
 
 mod ack;
 pub mod modbus;
+pub mod mqtt;
 
 pub use ack::{Ack, AckHandle, AckReceiver, AckSender, PacketId, acks};
 

@@ -1,0 +1,5 @@
+//! x
+mod json;
+mod mapping;
+pub mod order;
+pub use mapping::*;
