@@ -232,7 +232,7 @@ mod tests {
         wanted.add("/t").unwrap();
         let deep = "[".repeat(100_000);
         for wrong in ["", "{", r#"{"t": 1"#, r#"{"t": 1} x"#, r#"{"t": 01}"#, r#"{"t": NaN}"#, &deep] {
-            assert!(wanted.find(wrong).is_err(), "{:.20}", wrong);
+            assert!(wanted.find(wrong).is_err(), "{wrong:.20}");
         }
     }
 

@@ -182,7 +182,9 @@ impl Mapping {
             let value = match slot {
                 None => text.and_then(plain),
                 Some(slot) => match &members {
-                    Ok(found) => found.get(slot).copied().flatten().ok_or(Unreadable::NoMember).and_then(json),
+                    Ok(found) => {
+                        found.get(slot).copied().flatten().ok_or(Unreadable::NoMember).and_then(json)
+                    }
                     Err(why) => Err(*why),
                 },
             };
@@ -316,12 +318,10 @@ impl Template {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((literal, tail)) = rest.split_once('{') {
-            let (name, after) =
-                tail.split_once('}').ok_or_else(|| shape(AddressError::Character('{')))?;
-            let at = pattern.capture(name).ok_or_else(|| MappingError::NoCapture {
-                point: text.to_owned(),
-                name: name.to_owned(),
-            })?;
+            let (name, after) = tail.split_once('}').ok_or_else(|| shape(AddressError::Character('{')))?;
+            let at = pattern
+                .capture(name)
+                .ok_or_else(|| MappingError::NoCapture { point: text.to_owned(), name: name.to_owned() })?;
             parts.extend([Part::Literal(literal.to_owned()), Part::Capture(at)]);
             rest = after;
         }

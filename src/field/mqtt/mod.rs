@@ -1,5 +1,36 @@
-//! x
+//! Readings from an MQTT broker: one [`Source`] per broker, one task, one connection.
+//!
+//! A message of QoS 1 is acknowledged when all its readings are on disk, in the order of
+//! arrival; until then the broker keeps it. Messages without a reading (unmapped, unreadable for
+//! nobody, sent twice) are acknowledged too, in their turn, so that none blocks the session.
+//!
+//! **When `readings` is full** the source neither stops reading nor stops the pings. It stops
+//! acknowledging, because nothing is committed, and the broker then sends no more than its
+//! window (20 messages in mosquitto). Up to [`INBOX_MAX`] batches wait here in order. A broker
+//! with a larger window is cut off until they are gone: it keeps its messages and sends them
+//! again. QoS 0 cannot be kept by anyone; what finds the inbox full is dropped and counted.
+//!
+//! **Invariant:** it publishes nothing. Nothing is acknowledged that is not committed, nor under
+//! an id of another connection; a connection lost for [`LOST_GRACE`] is said for every point
+//! that came from here.
+//!
+//! Reading order: `mapping` (what a message means) with `json`, `order` (what may be
+//! acknowledged), `task` (the loop), `client` (the only file that knows the crate), `status`,
+//! `metrics`.
+
 mod json;
 mod mapping;
-pub mod order;
-pub use mapping::*;
+mod order;
+mod task;
+mod client;
+mod status;
+mod metrics;
+#[cfg(test)]
+mod tests;
+
+pub use client::wire;
+pub use json::PointerError;
+pub use mapping::{MappingError, PAYLOAD_MAX, WORD_MAX};
+pub use metrics::Metrics;
+pub use status::{Status, StatusHandle, UNMAPPED_MAX, Unmapped};
+pub use task::{BuildError, INBOX_MAX, LOST_GRACE, RETAINED_ERROR_MS, Source};

@@ -218,7 +218,10 @@ mod tests {
         Commit(prop::sample::Index),
         Send,
         /// The connection drops; `heard` of the acknowledgements just sent had arrived.
-        Drop { heard: usize, session: bool },
+        Drop {
+            heard: usize,
+            session: bool,
+        },
     }
 
     fn step() -> impl Strategy<Value = Step> {

@@ -1,0 +1,126 @@
+//! What is counted, per broker.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The broker by its configured id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Label {
+    broker: String,
+}
+
+/// The counters of all brokers; registered once.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    messages: Family<Label, Counter>,
+    bytes: Family<Label, Counter>,
+    retained: Family<Label, Counter>,
+    duplicates: Family<Label, Counter>,
+    unmapped: Family<Label, Counter>,
+    undecodable: Family<Label, Counter>,
+    dropped: Family<Label, Counter>,
+    connections: Family<Label, Counter>,
+    acks: Family<Label, Counter>,
+    acks_stale: Family<Label, Counter>,
+    connected: Family<Label, Gauge>,
+    in_flight: Family<Label, Gauge>,
+    waiting: Family<Label, Gauge>,
+}
+
+/// The counters of one broker.
+#[derive(Clone, Debug)]
+pub struct BrokerMetrics {
+    /// Messages received.
+    pub messages: Counter,
+    /// Payload bytes received.
+    pub bytes: Counter,
+    /// Messages that were the broker's retained last word.
+    pub retained: Counter,
+    /// Messages sent again that were on disk already.
+    pub duplicates: Counter,
+    /// Messages that lead to no known point.
+    pub unmapped: Counter,
+    /// Messages of which a point could not be read.
+    pub undecodable: Counter,
+    /// QoS 0 messages dropped because `readings` does not keep up.
+    pub dropped: Counter,
+    /// Connections made; all but the first are reconnects.
+    pub connections: Counter,
+    /// Acknowledgements handed to the connection.
+    pub acks: Counter,
+    /// Acknowledgements of an earlier connection, discarded.
+    pub acks_stale: Counter,
+    /// 1 while connected.
+    pub connected: Gauge,
+    /// Messages the broker waits for.
+    pub in_flight: Gauge,
+    /// Batches waiting for room in `readings`.
+    pub waiting: Gauge,
+}
+
+impl Metrics {
+    /// Registers the counters.
+    pub fn register(registry: &mut Registry) -> Metrics {
+        let all = Metrics::default();
+        let mut counter = |name: &str, help: &str, family: &Family<Label, Counter>| {
+            registry.register(format!("mqtt_{name}"), help, family.clone());
+        };
+        counter("messages", "Messages received", &all.messages);
+        counter("payload_bytes", "Payload bytes received", &all.bytes);
+        counter("retained", "Messages that were retained by the broker", &all.retained);
+        counter("duplicates", "Messages sent again that were on disk already", &all.duplicates);
+        counter("unmapped", "Messages that lead to no known point", &all.unmapped);
+        counter("undecodable", "Messages of which a point could not be read", &all.undecodable);
+        counter("dropped", "QoS 0 messages dropped for want of room", &all.dropped);
+        counter("connections", "Connections made to the broker", &all.connections);
+        counter("acks", "Acknowledgements sent to the broker", &all.acks);
+        counter("acks_stale", "Acknowledgements of an earlier connection, discarded", &all.acks_stale);
+        let mut gauge = |name: &str, help: &str, family: &Family<Label, Gauge>| {
+            registry.register(format!("mqtt_{name}"), help, family.clone());
+        };
+        gauge("connected", "1 while connected to the broker", &all.connected);
+        gauge("in_flight", "Messages the broker waits for", &all.in_flight);
+        gauge("waiting", "Batches waiting for room in readings", &all.waiting);
+        all
+    }
+
+    /// The counters of one broker.
+    pub fn of(&self, broker: &str) -> BrokerMetrics {
+        let label = Label { broker: broker.to_owned() };
+        BrokerMetrics {
+            messages: self.messages.get_or_create_owned(&label),
+            bytes: self.bytes.get_or_create_owned(&label),
+            retained: self.retained.get_or_create_owned(&label),
+            duplicates: self.duplicates.get_or_create_owned(&label),
+            unmapped: self.unmapped.get_or_create_owned(&label),
+            undecodable: self.undecodable.get_or_create_owned(&label),
+            dropped: self.dropped.get_or_create_owned(&label),
+            connections: self.connections.get_or_create_owned(&label),
+            acks: self.acks.get_or_create_owned(&label),
+            acks_stale: self.acks_stale.get_or_create_owned(&label),
+            connected: self.connected.get_or_create_owned(&label),
+            in_flight: self.in_flight.get_or_create_owned(&label),
+            waiting: self.waiting.get_or_create_owned(&label),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_s_counters_appear_under_its_name() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        metrics.of("wards").messages.inc_by(3);
+        metrics.of("wards").in_flight.set(2);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert!(text.contains("mqtt_messages_total{broker=\"wards\"} 3"), "{text}");
+        assert!(text.contains("mqtt_in_flight{broker=\"wards\"} 2"), "{text}");
+    }
+}
