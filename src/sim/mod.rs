@@ -2,4 +2,6 @@
 //!
 //! **Invariant:** nobody below needs it; `demo` and tests run it beside the real thing.
 
+pub mod broker;
 pub mod modbus;
+pub mod mqtt;

@@ -220,9 +220,9 @@ fn explain(error: &ConnectionError) -> String {
 /// Packets and their codec, for the demo broker and for the scripted broker of the tests: they
 /// name them through here, so that one file knows the crate.
 pub mod wire {
-    pub use rumqttc::mqttbytes::QoS;
     pub use rumqttc::mqttbytes::v4::{
         Codec, ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, SubAck, Subscribe,
         SubscribeFilter, SubscribeReasonCode, UnsubAck, Unsubscribe,
     };
+    pub use rumqttc::mqttbytes::{Protocol, QoS};
 }
