@@ -3,10 +3,12 @@
 
 mod support;
 mod modbus;
+mod mqtt;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     let mut trials = Vec::new();
     trials.extend(modbus::trials());
+    trials.extend(mqtt::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }

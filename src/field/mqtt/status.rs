@@ -18,6 +18,8 @@ pub struct Status {
     pub since: UtcMs,
     /// Why it does not stand.
     pub reason: Option<String>,
+    /// Whether the broker has answered the subscription of this connection.
+    pub subscribed: bool,
     /// Filters the broker refuses to serve.
     pub refused: Vec<String>,
     /// When the last message came.

@@ -170,6 +170,7 @@ impl Source {
         session.metrics.connected.set(0);
         session.status.update(|status| {
             status.connected = false;
+            status.subscribed = false;
             status.reason = Some("stopped".to_owned());
         });
     }
@@ -328,7 +329,10 @@ impl Session {
                 "The MQTT broker refuses a subscription, its points get no values: see the broker's access rules."
             );
         }
-        self.status.update(|status| status.refused = refused);
+        self.status.update(|status| {
+            status.subscribed = true;
+            status.refused = refused;
+        });
     }
 
     fn message(&mut self, message: &Message) -> Result<(), Cut> {
@@ -456,6 +460,7 @@ impl Session {
                 status.since = now;
             }
             status.connected = false;
+            status.subscribed = false;
             status.reason = Some(reason.clone());
         });
         self.state = State::Down { since, told, reason: Some(reason) };
