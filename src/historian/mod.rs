@@ -1,1 +1,173 @@
-//! Not built yet.
+//! The memory: every reading, on disk before anyone is told that it is.
+//!
+//! Read in this order: [`journal`] (what the log must do), `codec` (what stands in it), `group`
+//! (what is committed together), `store` (how a failure is survived), `task` (the writer),
+//! [`history`] (the readers); then `sqlite` and `catalogue` (the SQL), `last`, [`texts`],
+//! [`datadir`], [`metrics`].
+//!
+//! **Invariant:** an acknowledged reading is on disk; after a failed write or sync nothing is
+//! acknowledged and no handle is used again; no reading changes or vanishes once it is in the log.
+
+pub mod journal;
+mod codec;
+mod group;
+mod store;
+mod task;
+pub mod history;
+mod sqlite;
+mod catalogue;
+mod last;
+pub mod texts;
+pub mod datadir;
+pub mod metrics;
+
+pub use catalogue::CatalogueError;
+pub use datadir::{DataDir, DataDirError};
+pub use group::Limits;
+pub use history::{History, HistoryError, Range};
+pub use journal::{JournalError, Seq};
+pub use metrics::Metrics;
+pub use texts::Texts;
+
+use crate::clock::Clock;
+use crate::point::{Catalogue, CatalogueChange, Declared};
+use crate::readings::HistorianFeed;
+use group::Devices;
+use history::Shared;
+use journal::{Journal, JournalReader};
+use sqlite::SqliteJournal;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::{OpenJournal, Store};
+use task::Writer;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The opened store, not yet writing.
+pub struct Historian {
+    writer: Writer,
+    instance: String,
+}
+
+/// What [`Historian::open`] gives.
+#[derive(Debug)]
+pub struct Opened {
+    /// The writing side.
+    pub historian: Historian,
+    /// The reading side.
+    pub history: History,
+    /// What had to be repaired, in sentences for a person.
+    pub repaired: Vec<String>,
+}
+
+/// Why the store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the history in {dir} cannot be opened: {why}")]
+pub struct OpenError {
+    dir: String,
+    #[source]
+    why: JournalError,
+}
+
+impl std::fmt::Debug for Historian {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Historian").field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
+
+impl Historian {
+    /// Opens the store in `dir` (`DATA/history`), makes it if it is not there, and recovers what
+    /// a crash left. The data directory must be locked ([`DataDir`]).
+    pub fn open(dir: &Path, clock: Clock, metrics: Metrics) -> Result<Opened, OpenError> {
+        Self::open_with(dir, clock, metrics, Limits::default())
+    }
+
+    /// As [`Historian::open`], with limits of one's own.
+    pub fn open_with(
+        dir: &Path,
+        clock: Clock,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> Result<Opened, OpenError> {
+        let path = dir.join(JOURNAL);
+        let journal = move || Ok(Box::new(SqliteJournal::open(&path)?) as Box<dyn Journal>);
+        Self::open_by(Box::new(journal), dir, clock, metrics, limits)
+            .map_err(|why| OpenError { dir: dir.display().to_string(), why })
+    }
+
+    fn open_by(
+        journal: OpenJournal,
+        dir: &Path,
+        clock: Clock,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> Result<Opened, JournalError> {
+        std::fs::create_dir_all(dir)?;
+        // The folder's own name must be safe, too.
+        sqlite::sync_parent(&dir.canonicalize()?)?;
+        let mut store = Store::new(journal, dir.join(CATALOGUE));
+        let path = dir.join(JOURNAL);
+        let reader = move || Ok(Box::new(SqliteJournal::open_reader(&path)?) as Box<dyn JournalReader>);
+        let shared = Arc::new(Shared::new(Box::new(reader), dir.join(CATALOGUE), metrics));
+        let mut devices = Devices::default();
+        let (instance, texts, rows) =
+            store.catalogue(|db| Ok::<_, JournalError>((db.instance()?, db.texts()?, db.devices()?)))?;
+        shared.texts.load(texts);
+        shared.add_devices(&rows);
+        devices.load(&rows);
+        let found = store.recover(&shared.last)?;
+        shared.head.send_replace(found.head);
+        shared.metrics.head.set(found.head.0.cast_signed());
+        let writer = Writer {
+            store: Arc::new(Mutex::new(store)),
+            shared: Arc::clone(&shared),
+            devices,
+            after: found.after,
+            clock,
+            limits,
+            health: watch::Sender::new(Ok(())),
+        };
+        let historian = Historian { writer, instance };
+        Ok(Opened { historian, history: History(shared), repaired: found.repaired })
+    }
+
+    /// Brings the catalogue in line with a configuration and says what that changed. New epochs
+    /// hold for what is stored from now on.
+    pub fn declare(
+        &mut self,
+        points: &[Declared],
+    ) -> Result<(Catalogue, Vec<CatalogueChange>), CatalogueError> {
+        let (head, now) = (self.writer.after, self.writer.clock.utc());
+        let mut store = self.writer.store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.catalogue(|db| db.declare(points, head, now))
+    }
+
+    /// The reading side.
+    pub fn history(&self) -> History {
+        History(Arc::clone(&self.writer.shared))
+    }
+
+    /// The dictionary of words, for the making of readings.
+    pub fn texts(&self) -> Texts {
+        self.writer.shared.texts.clone()
+    }
+
+    /// The random name of this store; a backup and its restore must agree on it.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Whether it can write, and if not why, in words for a person.
+    pub fn health(&self) -> watch::Receiver<Result<(), String>> {
+        self.writer.health.subscribe()
+    }
+
+    /// Writes until every sender is gone or `stop` is asked for; then what is in the channel is
+    /// still written (one try), the store is left tidy, and this returns.
+    pub async fn run(self, feeds: mpsc::Receiver<HistorianFeed>, stop: CancellationToken) {
+        self.writer.run(feeds, stop).await;
+    }
+}
+
+const JOURNAL: &str = "journal.db";
+const CATALOGUE: &str = "catalogue.db";

@@ -1,9 +1,13 @@
 //! The one integration binary.
 
+// `cfg(test)` on the modules: clippy's leave to unwrap in tests reaches their helpers too.
 #[cfg(test)]
 mod alarms;
 #[cfg(test)]
 mod alarms_plant;
+#[cfg(test)]
 mod config;
+#[cfg(test)]
+mod historian;
 #[cfg(test)]
 mod work_orders;

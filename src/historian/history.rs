@@ -1,0 +1,288 @@
+//! The reading side: what was, for pages, rules, energy and the forwarder.
+//!
+//! Every read runs on its own thread over a handle from a small pool, page by page; no
+//! transaction outlives a page, so a slow reader never keeps the log from being tidied. A read
+//! whose caller is gone ends with the page.
+
+use super::catalogue::CatalogueDb;
+use super::codec::{self, CodecError};
+use super::journal::{JournalError, JournalReader, Record, Seq, Span};
+use super::last::LastValues;
+use super::metrics::Metrics;
+use super::sqlite;
+use super::texts::Texts;
+use crate::point::{Batch, PointId, Reading, UtcMs};
+use crate::readings::Lost;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::{Semaphore, watch};
+
+/// Reads that run at the same time; more wait. Each may hold a page and an answer in memory.
+const READERS_MAX: usize = 4;
+
+/// Most readings one answer holds, whatever was asked for: about 16 MB.
+pub const RANGE_MAX: usize = 200_000;
+
+/// Why a question was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The store failed.
+    #[error("the history cannot be read: {0}")]
+    Journal(#[from] JournalError),
+    /// The process is stopping.
+    #[error("the history is closed")]
+    Closed,
+}
+
+/// Raw readings of a point.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// By time; one for each instant, the one that arrived last.
+    pub readings: Vec<Reading>,
+    /// There are more; the next question starts 1 ms behind the last one here.
+    pub truncated: bool,
+}
+
+/// A handle to read with; clones share pool and last values.
+#[derive(Clone)]
+pub struct History(pub(super) Arc<Shared>);
+
+type OpenReader = Box<dyn Fn() -> Result<Box<dyn JournalReader>, JournalError> + Send + Sync>;
+
+/// What writer and readers share.
+pub(super) struct Shared {
+    pub last: LastValues,
+    pub head: watch::Sender<Seq>,
+    pub texts: Texts,
+    pub devices: RwLock<HashMap<u32, Arc<str>>>,
+    pub metrics: Metrics,
+    pub catalogue: PathBuf,
+    open: OpenReader,
+    idle: Mutex<Vec<Box<dyn JournalReader>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Shared {
+    pub(super) fn new(open: OpenReader, catalogue: PathBuf, metrics: Metrics) -> Shared {
+        Shared {
+            last: LastValues::default(),
+            head: watch::Sender::new(Seq(0)),
+            texts: Texts::default(),
+            devices: RwLock::default(),
+            metrics,
+            catalogue,
+            open,
+            idle: Mutex::default(),
+            permits: Arc::new(Semaphore::new(READERS_MAX)),
+        }
+    }
+
+    pub(super) fn add_devices(&self, rows: &[(u32, Arc<str>)]) {
+        let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+        devices.extend(rows.iter().map(|(id, name)| (*id, Arc::clone(name))));
+    }
+
+    fn device(&self, id: u32) -> Arc<str> {
+        let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
+        devices.get(&id).map_or_else(|| "unknown".into(), Arc::clone)
+    }
+
+    /// A record whole or not at all: a damaged one is counted and left out, its neighbours are
+    /// not concerned.
+    fn decode<T>(&self, decoded: Result<T, CodecError>) -> Option<T> {
+        if decoded.is_err() {
+            self.metrics.damaged.inc();
+        }
+        decoded.ok()
+    }
+
+    /// Borrows a reader for `work`; one that failed is not used again.
+    fn with_reader<T>(
+        &self,
+        work: impl FnOnce(&dyn JournalReader) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = idle.map_or_else(|| (self.open)(), Ok)?;
+        let answer = work(&*reader)?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        Ok(answer)
+    }
+}
+
+impl std::fmt::Debug for History {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("History").field("head", &*self.0.head.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl History {
+    /// The last value of each point: of the latest time, of equal times the one that arrived
+    /// last. None if there never was one.
+    #[expect(
+        clippy::unused_async,
+        reason = "all questions are asked alike; a history elsewhere will have to wait"
+    )]
+    pub async fn last(&self, points: &[PointId]) -> Result<Vec<Option<Reading>>, HistoryError> {
+        Ok(self.0.last.many(points))
+    }
+
+    /// Readings of a point with `from <= at < to`, by time; of one instant the one that arrived
+    /// last. The first `limit` of them, at most [`RANGE_MAX`].
+    pub async fn range(
+        &self,
+        point: PointId,
+        from: UtcMs,
+        to: UtcMs,
+        limit: usize,
+    ) -> Result<Range, HistoryError> {
+        if to <= from {
+            return Ok(Range::default());
+        }
+        let span = Span { first: from, last: to.plus_ms(-1) };
+        self.read(move |shared, journal, gone| {
+            let mut found = Found::new(limit.min(RANGE_MAX));
+            let mut behind: Option<Record> = None;
+            while !gone.load(Ordering::Relaxed) {
+                let mut page = journal.within(span, behind.as_ref())?;
+                for record in &page {
+                    let Some(readings) = shared.decode(readings_in(record, point)) else { continue };
+                    let wanted = readings.into_iter().filter(|r| span.first <= r.at && r.at <= span.last);
+                    wanted.for_each(|reading| found.put(record.last, reading));
+                }
+                let Some(last) = page.pop() else { break };
+                behind = Some(last);
+            }
+            Ok(found.into_range())
+        })
+        .await
+    }
+
+    /// The log behind `after`, in order: up to `limit` batches with their places, fewer if they
+    /// are large. Empty when there is nothing behind it yet; then wait on [`History::head`].
+    pub async fn tail(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Arc<Batch>)>, HistoryError> {
+        self.read(move |shared, journal, gone| {
+            let (mut out, mut at) = (Vec::new(), after);
+            while out.is_empty() && limit > 0 && !gone.load(Ordering::Relaxed) {
+                let page = journal.after(at)?;
+                let Some(last) = page.last() else { break };
+                at = last.last;
+                let records = page.iter().filter_map(|record| shared.decode(batches_in(shared, record)));
+                out.extend(records.flatten().filter(|(seq, _)| *seq > after).take(limit));
+            }
+            Ok(out)
+        })
+        .await
+    }
+
+    /// The last batch on disk; wakes on each commit.
+    pub fn head(&self) -> watch::Receiver<Seq> {
+        self.0.head.subscribe()
+    }
+
+    /// Stretches that touch `from <= t < to` whose readings never reached the journal.
+    pub async fn gaps(&self, from: UtcMs, to: UtcMs) -> Result<Vec<Lost>, HistoryError> {
+        let path = self.0.catalogue.clone();
+        let read = move || CatalogueDb::gaps(&sqlite::open_reader(&path)?, from, to);
+        Ok(tokio::task::spawn_blocking(read).await.map_err(|_| HistoryError::Closed)??)
+    }
+
+    /// The dictionary of words.
+    pub fn texts(&self) -> &Texts {
+        &self.0.texts
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared, &dyn JournalReader, &AtomicBool) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        let shared = Arc::clone(&self.0);
+        let permit = Arc::clone(&shared.permits).acquire_owned().await.map_err(|_| HistoryError::Closed)?;
+        let caller = Caller::default();
+        let gone = Arc::clone(&caller.gone);
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            shared.with_reader(|journal| work(&shared, journal, &gone))
+        });
+        let answer = read.await.map_err(|_| HistoryError::Closed)?;
+        drop(caller);
+        Ok(answer?)
+    }
+}
+
+/// Says on drop that no one waits any more.
+#[derive(Default)]
+struct Caller {
+    gone: Arc<AtomicBool>,
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.gone.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The earliest readings so far, one for each instant; never holds more than one above the limit.
+struct Found {
+    limit: usize,
+    by_time: BTreeMap<UtcMs, (Seq, Reading)>,
+    truncated: bool,
+}
+
+impl Found {
+    fn new(limit: usize) -> Found {
+        Found { limit, by_time: BTreeMap::new(), truncated: false }
+    }
+
+    /// Readings of one record come in their order, records in any.
+    fn put(&mut self, seq: Seq, reading: Reading) {
+        let held = self.by_time.entry(reading.at).or_insert((seq, reading));
+        if held.0 <= seq {
+            *held = (seq, reading);
+        }
+        if self.by_time.len() > self.limit {
+            self.truncated = true;
+            self.by_time.pop_last();
+        }
+    }
+
+    fn into_range(self) -> Range {
+        let readings = self.by_time.into_values().map(|(_, reading)| reading).collect();
+        Range { readings, truncated: self.truncated }
+    }
+}
+
+/// A record's readings of one point, in its order.
+fn readings_in(record: &Record, point: PointId) -> Result<Vec<Reading>, CodecError> {
+    let mut readings = Vec::new();
+    for section in codec::sections(&record.body)? {
+        let section = section?;
+        if section.may_hold(point) {
+            for reading in section.readings() {
+                readings.extend(Some(reading?).filter(|reading| reading.point == point));
+            }
+        }
+    }
+    Ok(readings)
+}
+
+/// A record's batches with their places, counted down from the record's.
+fn batches_in(shared: &Shared, record: &Record) -> Result<Vec<(Seq, Arc<Batch>)>, CodecError> {
+    let sections = codec::sections(&record.body)?;
+    let before = record.last.0.checked_sub(sections.left()).ok_or(CodecError::Malformed)?;
+    let places = (before + 1..=record.last.0).map(Seq);
+    let batch = |section: Result<codec::Section<'_>, CodecError>| {
+        let section = section?;
+        let readings = section.readings().collect::<Result<_, _>>()?;
+        let batch = Batch {
+            device: shared.device(section.device),
+            source_at: section.source_at,
+            received_at: section.received_at,
+            at_error_ms: section.at_error_ms,
+            readings,
+        };
+        Ok(Arc::new(batch))
+    };
+    places.zip(sections.map(batch)).map(|(seq, batch)| Ok((seq, batch?))).collect()
+}

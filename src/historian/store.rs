@@ -1,0 +1,203 @@
+//! Both files of the store behind one rule: after an error no handle is used again.
+//!
+//! A failed write or sync says nothing about what is on disk, and a second sync on the same
+//! handle may call lost pages clean. So both handles are dropped; the next attempt opens new
+//! ones (which first makes safe whatever the log files hold), looks whether the record is there
+//! after all, and only then writes it again.
+
+use super::catalogue::CatalogueDb;
+use super::codec::{self, CodecError};
+use super::group::Sealed;
+use super::journal::{Journal, JournalError, Record, Seq};
+use super::last::LastValues;
+use crate::point::{Reading, UtcMs};
+use std::path::PathBuf;
+
+/// Opens the journal for writing; called again after every failure. Tests hand in one that fails.
+pub(super) type OpenJournal = Box<dyn FnMut() -> Result<Box<dyn Journal>, JournalError> + Send>;
+
+/// Both files for writing.
+pub(super) struct Store {
+    open_journal: OpenJournal,
+    catalogue_path: PathBuf,
+    handles: Option<Handles>,
+    /// Bytes of records behind the copy of the last values.
+    since_copy: usize,
+}
+
+struct Handles {
+    journal: Box<dyn Journal>,
+    catalogue: CatalogueDb,
+    /// Opened after a failure: the record at hand may be there already.
+    reopened: bool,
+}
+
+/// What a recovery found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Recovered {
+    /// The last batch that is there.
+    pub head: Seq,
+    /// Behind this, numbers are free.
+    pub after: Seq,
+    /// What had to be done, for a person.
+    pub repaired: Vec<String>,
+}
+
+impl Store {
+    pub(super) fn new(open_journal: OpenJournal, catalogue_path: PathBuf) -> Store {
+        Store { open_journal, catalogue_path, handles: None, since_copy: 0 }
+    }
+
+    /// Works on the catalogue; an error poisons the handles.
+    pub(super) fn catalogue<T, E>(
+        &mut self,
+        work: impl FnOnce(&mut CatalogueDb) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<JournalError>,
+    {
+        let done = self.handles(false).map_err(E::from).and_then(|handles| work(&mut handles.catalogue));
+        self.keep_or_poison(done)
+    }
+
+    /// Makes a group durable. On an error it is not, or not surely: try again.
+    pub(super) fn commit(&mut self, group: &Sealed) -> Result<(), JournalError> {
+        let done = self.handles(true).and_then(|handles| handles.commit(group));
+        if done.is_ok() {
+            self.since_copy += group.record.body.len();
+        }
+        self.keep_or_poison(done)
+    }
+
+    /// Housekeeping when no one waits: moves the log files along, and takes a copy of the last
+    /// values (those of `head`) when the journal has grown by `replay_bytes` since the last.
+    pub(super) fn tidy(
+        &mut self,
+        last: &LastValues,
+        head: Seq,
+        replay_bytes: usize,
+    ) -> Result<(), JournalError> {
+        let copy = self.since_copy >= replay_bytes.max(1);
+        let done = self.handles(true).and_then(|handles| {
+            if copy {
+                handles.catalogue.keep_last_values(head, &last.encode())?;
+            }
+            handles.journal.tidy()
+        });
+        if copy {
+            // Failed or not: the next one when the journal has grown as much again.
+            self.since_copy = 0;
+        }
+        self.keep_or_poison(done)
+    }
+
+    /// Throws the handles away.
+    pub(super) fn poison(&mut self) {
+        self.handles = None;
+    }
+
+    /// Rebuilds the last values: from the copy and the records behind it.
+    pub(super) fn recover(&mut self, last: &LastValues) -> Result<Recovered, JournalError> {
+        let handles = self.handles(false)?;
+        let mut found = Recovered { head: handles.journal.last()?, ..Recovered::default() };
+        let start = handles.load_copy(last, &mut found)?;
+        found.after = found.after.max(found.head);
+        let (mut replayed, mut damaged, mut bytes, mut at) = (0_u64, Vec::new(), 0, start);
+        loop {
+            let page = handles.journal.after(at)?;
+            let Some(behind) = page.last() else { break };
+            at = behind.last;
+            for record in &page {
+                bytes += record.body.len();
+                match readings_of(record) {
+                    Ok(batches) => {
+                        replayed += batches.iter().map(|(_, readings)| readings.len() as u64).sum::<u64>();
+                        for (at, readings) in batches {
+                            last.apply(at, readings);
+                        }
+                    }
+                    Err(error) => damaged.push((record.last, error)),
+                }
+            }
+        }
+        self.since_copy = bytes;
+        if replayed > 0 {
+            found
+                .repaired
+                .push(format!("Read {replayed} readings behind the copy of the last values again."));
+        }
+        if let Some((seq, error)) = damaged.first() {
+            let count = damaged.len();
+            found.repaired.push(format!("Skipped {count} damaged records, the first at {}: {error}.", seq.0));
+        }
+        Ok(found)
+    }
+
+    fn handles(&mut self, reopened: bool) -> Result<&mut Handles, JournalError> {
+        if self.handles.is_none() {
+            let journal = (self.open_journal)()?;
+            let catalogue = CatalogueDb::open(&self.catalogue_path)?;
+            self.handles = Some(Handles { journal, catalogue, reopened });
+        }
+        self.handles.as_mut().ok_or(JournalError::Busy)
+    }
+
+    fn keep_or_poison<T, E>(&mut self, done: Result<T, E>) -> Result<T, E> {
+        if done.is_err() {
+            self.poison();
+        }
+        done
+    }
+}
+
+impl Handles {
+    fn commit(&mut self, group: &Sealed) -> Result<(), JournalError> {
+        if !group.additions.is_empty() {
+            self.catalogue.add(&group.additions)?;
+        }
+        if !self.reopened || !self.holds(&group.record)? {
+            self.journal.append(&group.record)?;
+        }
+        self.reopened = false;
+        Ok(())
+    }
+
+    /// Whether the record got there after all in an attempt that failed.
+    fn holds(&self, record: &Record) -> Result<bool, JournalError> {
+        if self.journal.last()? < record.last {
+            return Ok(false);
+        }
+        let before = Seq(record.last.0.saturating_sub(1));
+        let found = self.journal.after(before)?;
+        if found.first() == Some(record) { Ok(true) } else { Err(JournalError::Conflict(record.last)) }
+    }
+
+    /// Loads the copy of the last values and returns the place to read on from.
+    fn load_copy(&self, last: &LastValues, found: &mut Recovered) -> Result<Seq, JournalError> {
+        last.clear();
+        let Some((seq, body)) = self.catalogue.last_values()? else { return Ok(Seq(0)) };
+        if seq > found.head {
+            // Numbers up to there are in someone's cursor; they are not given out again.
+            found.after = seq;
+            found.repaired.push(format!(
+                "The journal ends at {}, it once went on to {}; numbering goes on behind that.",
+                found.head.0, seq.0
+            ));
+            return Ok(Seq(0));
+        }
+        if let Err(error) = last.load(&body) {
+            found.repaired.push(format!("Read the whole journal for the last values: {error}."));
+            return Ok(Seq(0));
+        }
+        Ok(seq)
+    }
+}
+
+/// The batches of a record, as receive time and readings; whole or not at all.
+fn readings_of(record: &Record) -> Result<Vec<(UtcMs, Vec<Reading>)>, CodecError> {
+    let batch = |section: Result<codec::Section<'_>, CodecError>| {
+        let section = section?;
+        Ok((section.received_at, section.readings().collect::<Result<_, _>>()?))
+    };
+    codec::sections(&record.body)?.map(batch).collect()
+}

@@ -1,0 +1,347 @@
+//! The historian as a whole, from outside: killed, torn, damaged; and a measurement by hand.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+
+use plantroom::clock::Clock;
+use plantroom::field::{Ack, acks};
+use plantroom::historian::{DataDir, Historian, History, Limits, Metrics, Opened, Seq};
+use plantroom::point::{Batch, Decimal, PointId, Quality, Reading, UtcMs, Value};
+use plantroom::readings::HistorianFeed;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+const START: UtcMs = UtcMs(1_800_000_000_000);
+
+/// Seeded numbers (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end
+    }
+}
+
+/// The batch that every test writes at this place of the log.
+fn batch_at(place: u64) -> Batch {
+    let mut dice = Dice(place);
+    let at = START.plus_ms(place.cast_signed() * 100);
+    let reading = |n: u64, dice: &mut Dice| Reading {
+        point: PointId(u32::try_from(1 + n).unwrap()),
+        at: at.plus_ms(-dice.below(50).cast_signed()),
+        value: Decimal::new(dice.below(1_000_000).cast_signed(), -2).ok().map(Value::Decimal),
+        quality: Quality::Good,
+    };
+    let readings = (0..=dice.below(20)).map(|n| reading(n, &mut dice)).collect();
+    let device = format!("device-{}", dice.below(3)).into();
+    Batch { device, source_at: None, received_at: at, at_error_ms: 5, readings }
+}
+
+fn feed(place: u64) -> HistorianFeed {
+    HistorianFeed { batch: Arc::new(batch_at(place)), ack: None, lost_before: None }
+}
+
+fn open(dir: &Path, metrics: &Metrics, limits: Limits) -> Opened {
+    Historian::open_with(dir, Clock::starting_at(START), metrics.clone(), limits).unwrap()
+}
+
+/// The whole log; proves that it is the batches from place 1 on, each once, and returns how many.
+async fn places(history: &History) -> u64 {
+    let mut at = Seq(0);
+    loop {
+        let more = history.tail(at, 100).await.unwrap();
+        if more.is_empty() {
+            assert_eq!(*history.head().borrow(), at);
+            return at.0;
+        }
+        for (seq, batch) in more {
+            assert_eq!(seq, Seq(at.0 + 1));
+            assert_eq!(*batch, batch_at(seq.0));
+            at = seq;
+        }
+    }
+}
+
+/// Writes the batches of these places and stops in order.
+async fn write(opened: Opened, places: impl IntoIterator<Item = u64>) -> History {
+    let (feeds, rx) = mpsc::channel(16);
+    let sending = async move {
+        for place in places {
+            feeds.send(feed(place)).await.unwrap();
+        }
+    };
+    tokio::join!(opened.historian.run(rx, CancellationToken::new()), sending);
+    opened.history
+}
+
+const KILL_DIR: &str = "PLANTROOM_TEST_KILL_DIR";
+const KILL_SEED: &str = "PLANTROOM_TEST_KILL_SEED";
+
+/// Small limits, so that commits, copies and restarts meet often.
+fn restless(seed: u64) -> Limits {
+    let mut dice = Dice(seed);
+    Limits {
+        group_bytes: 64 + usize::try_from(dice.below(1_000)).unwrap(),
+        ack_ms: dice.below(4),
+        replay_bytes: 1 + usize::try_from(dice.below(5_000)).unwrap(),
+        ..Limits::default()
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_twenty_kills() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stored = 0;
+    for seed in 1..=20_u64 {
+        let acked = run_and_kill(dir.path(), seed, 1 + Dice(seed).below(60));
+        let metrics = Metrics::default();
+        let opened = open(dir.path(), &metrics, restless(seed));
+        let head = places(&opened.history).await;
+        assert!(head >= acked && acked > stored, "seed {seed}: acknowledged {acked}, stored {head}");
+        assert_eq!(metrics.damaged.get(), 0);
+        assert_last(&opened.history, head).await;
+        stored = head;
+    }
+}
+
+/// Starts a writer on `dir`, kills it after so many acknowledgements and returns the last one.
+fn run_and_kill(dir: &Path, seed: u64, acks: u64) -> u64 {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "historian::killed_writer", "--ignored", "--nocapture"])
+        .env(KILL_DIR, dir)
+        .env(KILL_SEED, seed.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (mut seen, mut last) = (0, 0);
+    for line in lines {
+        // What it wrote before it died counts, also what is still in the pipe.
+        if let Some(place) = line.unwrap().strip_prefix("acknowledged ") {
+            last = place.parse().unwrap();
+            seen += 1;
+            if seen == acks {
+                child.kill().unwrap();
+            }
+        }
+    }
+    child.wait().unwrap();
+    assert!(seen >= acks, "the writer ended by itself after {seen} acknowledgements");
+    last
+}
+
+/// The values a start shows are those of the log.
+async fn assert_last(history: &History, head: u64) {
+    for point in (1..=20).map(PointId) {
+        let readings = (1..=head).flat_map(|place| batch_at(place).readings);
+        let expected = readings.filter(|reading| reading.point == point).max_by_key(|reading| reading.at);
+        assert_eq!(history.last(&[point]).await.unwrap(), [expected]);
+    }
+}
+
+/// The process that [`run_and_kill`] starts; by itself it does nothing.
+#[tokio::test]
+#[ignore = "not a test: the writer that another test kills"]
+async fn killed_writer() {
+    let (Ok(dir), Ok(seed)) = (std::env::var(KILL_DIR), std::env::var(KILL_SEED)) else { return };
+    let mut dice = Dice(seed.parse().unwrap());
+    let limits = restless(dice.0);
+    let opened = Historian::open_with(Path::new(&dir), Clock::system(), Metrics::default(), limits).unwrap();
+    let first = opened.history.head().borrow().0 + 1;
+    let (feeds, rx) = mpsc::channel(4);
+    let (handles, mut fired) = acks();
+    let writing = async {
+        for place in first.. {
+            let ack = handles.handle(Ack { epoch: place, packet: 1 }, 1);
+            feeds.send(HistorianFeed { ack: Some(ack), ..feed(place) }).await.unwrap();
+            let work = dice.below(20_000);
+            std::hint::black_box((0..work).fold(place, |sum, n| sum.wrapping_mul(31).wrapping_add(n)));
+        }
+    };
+    let telling = async {
+        let mut out = std::io::stdout();
+        while let Some(ack) = fired.recv().await {
+            writeln!(out, "acknowledged {}", ack.epoch).unwrap();
+            out.flush().unwrap();
+        }
+    };
+    tokio::join!(opened.historian.run(rx, CancellationToken::new()), writing, telling);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_torn_or_garbled_log_file_leaves_a_prefix_that_goes_on() {
+    let limits = Limits { group_bytes: 200, ..Limits::default() };
+    let live = tempfile::tempdir().unwrap();
+    write(open(live.path(), &Metrics::default(), limits), 1..=20).await;
+
+    // Further batches of a process that never closes: they are only in the log file.
+    let opened = open(live.path(), &Metrics::default(), limits);
+    let mut head = opened.history.head();
+    let (feeds, rx) = mpsc::channel(16);
+    let writing = async {
+        for place in 21..=60 {
+            feeds.send(feed(place)).await.unwrap();
+        }
+        head.wait_for(|seq| *seq == Seq(60)).await.unwrap();
+        for seed in 0..30 {
+            let copy = tempfile::tempdir().unwrap();
+            for file in ["journal.db", "journal.db-wal", "catalogue.db"] {
+                std::fs::copy(live.path().join(file), copy.path().join(file)).unwrap();
+            }
+            damage(&copy.path().join("journal.db-wal"), seed);
+            let opened = open(copy.path(), &Metrics::default(), limits);
+            let kept = places(&opened.history).await;
+            assert!((20..=60).contains(&kept), "seed {seed}: {kept}");
+            let history = write(opened, kept + 1..=kept + 5).await;
+            assert_eq!(places(&history).await, kept + 5);
+        }
+        drop(feeds);
+    };
+    tokio::join!(opened.historian.run(rx, CancellationToken::new()), writing);
+}
+
+/// Cuts, zeroes or garbles the tail of a file from a seeded place on.
+fn damage(path: &Path, seed: u64) {
+    let mut dice = Dice(seed);
+    let mut bytes = std::fs::read(path).unwrap();
+    let from = usize::try_from(dice.below(bytes.len() as u64)).unwrap();
+    match seed % 3 {
+        0 => bytes.truncate(from),
+        1 => bytes[from..].fill(0),
+        _ => bytes[from..].iter_mut().for_each(|byte| *byte = dice.roll().to_le_bytes()[0]),
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_record_is_left_out_and_counted_and_its_neighbours_are_served() {
+    let dir = tempfile::tempdir().unwrap();
+    // Every batch is a record of its own.
+    let limits = Limits { group_bytes: 1, ..Limits::default() };
+    write(open(dir.path(), &Metrics::default(), limits), 1..=9).await;
+    let journal = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
+    let flipped = "UPDATE journal SET body = CAST(substr(body, 1, 9) || x'ff' || substr(body, 11) AS BLOB)";
+    assert_eq!(journal.execute(&format!("{flipped} WHERE seq = 4"), []).unwrap(), 1);
+    drop(journal);
+
+    let metrics = Metrics::default();
+    let opened = open(dir.path(), &metrics, limits);
+    assert_eq!(opened.repaired, [""; 0], "a tidy stop spares the journal");
+    let tail = opened.history.tail(Seq(0), 100).await.unwrap();
+    let places: Vec<_> = tail.iter().map(|(seq, _)| seq.0).collect();
+    assert_eq!((places, metrics.damaged.get()), (vec![1, 2, 3, 5, 6, 7, 8, 9], 1));
+    let range = opened.history.range(PointId(1), UtcMs(0), UtcMs(i64::MAX), 100).await.unwrap();
+    assert_eq!((range.readings.len(), metrics.damaged.get()), (8, 2));
+    drop(opened);
+
+    // Without the copy of the last values the start reads the journal and says what it met.
+    let catalogue = rusqlite::Connection::open(dir.path().join("catalogue.db")).unwrap();
+    assert_eq!(catalogue.execute("DELETE FROM last", []).unwrap(), 1);
+    drop(catalogue);
+    let repaired = open(dir.path(), &metrics, limits).repaired.join(" ");
+    assert!(repaired.contains("Skipped 1 damaged records, the first at 4"), "{repaired}");
+}
+
+#[test]
+fn a_directory_that_is_no_history_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = DataDir::open(dir.path()).unwrap();
+    std::fs::create_dir_all(data.history()).unwrap();
+    std::fs::write(data.history().join("journal.db"), "not a database, not at all".repeat(100)).unwrap();
+    let refused = Historian::open(&data.history(), Clock::starting_at(START), Metrics::default());
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains(&data.history().display().to_string()), "{message}");
+}
+
+/// One commit for each batch of 500 readings (500 points, mixed kinds), as at one scan a second.
+/// Numbers of the machine it runs on: `docs/adr`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: cargo test --release --test it -- --ignored --nocapture measured_ingest"]
+async fn measured_ingest() {
+    let (commits, points) = (4_000_u64, 500_u32);
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::system();
+    let limits = Limits { group_bytes: 1, ..Limits::default() };
+    let metrics = Metrics::default();
+    let opened = Historian::open_with(dir.path(), clock.clone(), metrics.clone(), limits).unwrap();
+    let batches: Vec<_> = (0..commits).map(|n| Arc::new(scan(n, points))).collect();
+    let (feeds, rx) = mpsc::channel(16);
+    let started = clock.mono();
+    let sending = async move {
+        for batch in batches {
+            feeds.send(HistorianFeed { batch, ack: None, lost_before: None }).await.unwrap();
+        }
+    };
+    tokio::join!(opened.historian.run(rx, CancellationToken::new()), sending);
+    let ms = clock.mono().since_ms(started).max(1);
+    let readings = metrics.readings.get();
+    assert_eq!((metrics.commits.get(), readings), (commits, commits * u64::from(points)));
+    drop(opened.history);
+    let file = std::fs::metadata(dir.path().join("journal.db")).unwrap().len();
+    println!(
+        "{readings} readings in {ms} ms: {} readings/s, {} commits/s",
+        readings * 1_000 / ms,
+        commits * 1_000 / ms
+    );
+    println!(
+        "{}.{:02} bytes a reading in records",
+        metrics.bytes.get() / readings,
+        metrics.bytes.get() * 100 / readings % 100
+    );
+    println!("{}.{:02} bytes a reading in the file", file / readings, file * 100 / readings % 100);
+
+    // The most a start ever reads again.
+    let catalogue = rusqlite::Connection::open(dir.path().join("catalogue.db")).unwrap();
+    catalogue.execute("DELETE FROM last", []).unwrap();
+    drop(catalogue);
+    let started = clock.mono();
+    let opened = Historian::open(dir.path(), clock.clone(), Metrics::default()).unwrap();
+    println!("opened in {} ms: {}", clock.mono().since_ms(started), opened.repaired.join(" "));
+    let started = clock.mono();
+    let hour = START.plus_ms(3_600_000);
+    let range = opened.history.range(PointId(7), START, hour, 10_000).await.unwrap();
+    println!(
+        "an hour of one point, {} readings, in {} ms",
+        range.readings.len(),
+        clock.mono().since_ms(started)
+    );
+}
+
+/// A scan of all points one second after the last, by the kinds of a plant: temperatures to 0.1,
+/// an energy counter to 0.01, currents to 0.001, states, whole numbers, floats.
+fn scan(n: u64, points: u32) -> Batch {
+    let at = START.plus_ms(n.cast_signed() * 1_000);
+    let value = |point: u32| {
+        let noise = Dice(n * u64::from(points) + u64::from(point)).below(1 << 16).cast_signed();
+        let decimal = |mantissa: i64, exponent: i8| Decimal::new(mantissa, exponent).ok().map(Value::Decimal);
+        match point % 10 {
+            0..=2 => decimal(220 + noise % 8, -1),
+            3 => decimal(5_000_000 + n.cast_signed() * 3 + noise % 2, -2),
+            4 | 5 => decimal(12_000 + noise % 600, -3),
+            6 => Some(Value::Bool(noise < 70)),
+            7 => decimal(600 + noise % 50, 0),
+            8 => Some(Value::F64(f64::from(50.0 + f32::from(u16::try_from(noise).unwrap()) / 65_536.0))),
+            _ => decimal(210, -1),
+        }
+    };
+    let reading = |point: u32| Reading {
+        point: PointId(point),
+        at: at.plus_ms(-4),
+        value: value(point),
+        quality: Quality::Good,
+    };
+    let readings = (1..=points).map(reading).collect();
+    Batch { device: "bus-1".into(), source_at: None, received_at: at, at_error_ms: 4, readings }
+}
