@@ -506,7 +506,8 @@ mod tests {
     #[test]
     fn quality_says_what_was_measured() {
         use StepQuality::{Estimated, Event, Good};
-        let table: &[(&str, &[(i64, i64)], &[StepQuality])] = &[
+        type Case = (&'static str, &'static [(i64, i64)], &'static [StepQuality]);
+        let table: &[Case] = &[
             ("inside one cell, long", &[(1, 0), (10, 9)], &[Good]),
             ("across a border, in time", &[(14, 0), (15, 1), (16, 2)], &[Good, Good]),
             ("across a border, late", &[(14, 0), (16, 1)], &[Estimated]),
