@@ -1,0 +1,316 @@
+//! The live lane of one target: the historian's log, in order, to one write endpoint.
+
+use super::batch::{Delivery, Lines, Turn};
+use super::config::{BuildError, Mapping, Written};
+use super::dead::{DeadLetters, letter};
+use super::http::Endpoint;
+use super::metrics::{Metrics, TargetMetrics};
+use super::store;
+use crate::clock::{Clock, Mono};
+use crate::config::{Plan, Target};
+use crate::db::{Db, DbError};
+use crate::historian::{History, HistoryError, Seq};
+use crate::net::Backoff;
+use crate::point::{Batch, Catalogue, Name};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Most records of the log read at once.
+const RECORDS_MAX: usize = 512;
+/// At most one parcel in this time while there is no backlog: a request a second, not one for
+/// each commit of the historian.
+const PACE_MS: u64 = 1_000;
+/// Shortest and longest wait before a request is repeated (gateway.md 5).
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_mins(1));
+
+/// Why forwarding cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The plan cannot be forwarded.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// How a target is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// It takes what it is sent.
+    #[default]
+    Well,
+    /// It does not answer or asked to wait. It is tried again.
+    Waiting(String),
+    /// It refuses the request itself: wrong token, no such database. Nothing is dropped, it is
+    /// tried again, and a person is needed.
+    Held(String),
+}
+
+/// What all targets share.
+#[derive(Clone)]
+pub struct Parts {
+    /// Keeps the cursors.
+    pub db: Db,
+    /// The log.
+    pub history: History,
+    /// Dials.
+    pub client: reqwest::Client,
+    /// The time.
+    pub clock: Clock,
+    /// Where counters are.
+    pub metrics: Metrics,
+    /// `DATA/files`.
+    pub files: PathBuf,
+}
+
+/// The task of one target.
+pub struct Task {
+    target: Target,
+    mapping: Arc<Mapping>,
+    endpoint: Endpoint,
+    dead: DeadLetters,
+    db: Db,
+    history: History,
+    clock: Clock,
+    metrics: TargetMetrics,
+    status: watch::Sender<Status>,
+    /// All of the log up to here is delivered, and the database knows.
+    cursor: Seq,
+    /// Read and not delivered.
+    ahead: VecDeque<(Seq, Arc<Batch>)>,
+    backoff: Backoff,
+}
+
+/// Lines of whole records.
+struct Parcel {
+    lines: Lines,
+    upto: Seq,
+    skipped: u64,
+    /// Records in it.
+    records: usize,
+}
+
+/// Why a pass ended early. It is tried again.
+#[derive(Debug, thiserror::Error)]
+enum PassError {
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error("the dead-letter file cannot be written: {0}")]
+    DeadLetter(#[from] std::io::Error),
+}
+
+/// A task for each target of a plan, each at the place its cursor kept. A target that is new
+/// begins with the oldest record of the log.
+pub async fn open(plan: &Plan, catalogue: &Catalogue, parts: &Parts) -> Result<Vec<Task>, OpenError> {
+    let mapping = Arc::new(Mapping::new(plan, catalogue)?);
+    let mut tasks = Vec::with_capacity(plan.targets.len());
+    for target in &plan.targets {
+        let id = target.id.clone();
+        let cursor = parts.db.read(move |connection| store::cursor(connection, &id)).await?;
+        // Targets that went down together must not come back in step.
+        let seed = parts.clock.utc().0.unsigned_abs()
+            ^ (u64::from(crc32fast::hash(target.id.as_str().as_bytes())) << 32);
+        tasks.push(Task {
+            mapping: Arc::clone(&mapping),
+            endpoint: Endpoint::new(target, parts.client.clone(), parts.clock.clone()),
+            dead: DeadLetters::new(&parts.files, &target.id),
+            db: parts.db.clone(),
+            history: parts.history.clone(),
+            clock: parts.clock.clone(),
+            metrics: parts.metrics.of(target.id.as_str()),
+            status: watch::Sender::new(Status::Well),
+            cursor: Seq(cursor),
+            ahead: VecDeque::new(),
+            backoff: Backoff::new(RETRY.0, RETRY.1, seed),
+            target: target.clone(),
+        });
+    }
+    Ok(tasks)
+}
+
+impl Task {
+    /// Whose it is.
+    pub fn target(&self) -> &Name {
+        &self.target.id
+    }
+
+    /// How the target is doing, for `/readyz` and alarms.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Forwards until told to stop. A request under way is abandoned then: its lines go again
+    /// after the next start, with the same times.
+    pub async fn run(mut self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.forward() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn forward(&mut self) {
+        let mut head = self.history.head();
+        loop {
+            let seen = *head.borrow_and_update();
+            let next = self.clock.mono().plus_ms(PACE_MS);
+            match self.pass().await {
+                Ok(()) if self.behind(seen) => {}
+                Ok(()) => self.rest(&mut head, seen, next).await,
+                Err(error) => {
+                    let delay = self.backoff.next_delay();
+                    let (target, wait) = (&self.target.id, delay.as_millis());
+                    tracing::warn!(%target, %error, retry_in_ms = wait, "Forwarding is interrupted.");
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
+    }
+
+    /// Until there is more than `seen`, and not before `next`.
+    async fn rest(&self, head: &mut watch::Receiver<Seq>, seen: Seq, next: Mono) {
+        self.clock.sleep_until(next).await;
+        if head.wait_for(|head| *head > seen).await.is_err() {
+            // The historian is gone; the stop token follows.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether a pass that began when the log ended at `seen` left something of it.
+    fn behind(&self, seen: Seq) -> bool {
+        !self.ahead.is_empty() && self.cursor < seen
+    }
+
+    /// Delivers one parcel, if there is anything behind the cursor, and moves the cursor.
+    async fn pass(&mut self) -> Result<(), PassError> {
+        if self.ahead.is_empty() {
+            self.ahead = self.history.tail(self.cursor, RECORDS_MAX).await?.into();
+        }
+        self.measure();
+        let Some(parcel) = self.pack() else { return Ok(()) };
+        let delivery = self.deliver(&parcel.lines).await;
+        self.bury(&parcel.lines, &delivery).await?;
+        let (id, upto) = (self.target.id.clone(), parcel.upto);
+        self.db.write(move |tx| store::advance(tx, &id, upto.0)).await?;
+        self.cursor = upto;
+        self.ahead.drain(..parcel.records);
+        self.metrics.readings_skipped.inc_by(parcel.skipped);
+        if self.ahead.is_empty() {
+            self.ahead = self.history.tail(self.cursor, RECORDS_MAX).await?.into();
+        }
+        self.measure();
+        Ok(())
+    }
+
+    fn measure(&self) {
+        let head = *self.history.head().borrow();
+        let records = if self.ahead.is_empty() { 0 } else { head.0.saturating_sub(self.cursor.0) };
+        self.metrics.lag_records.set(i64::try_from(records).unwrap_or(i64::MAX));
+        let oldest = self.ahead.front().map(|(_, batch)| self.clock.utc().since_ms(batch.received_at));
+        self.metrics.lag_seconds.set(oldest.map_or(0, |ms| ms.max(0) / 1_000));
+    }
+
+    /// The next whole records, as many as fit one request; at least one.
+    fn pack(&self) -> Option<Parcel> {
+        let mut parcel = Parcel { lines: Lines::default(), upto: self.cursor, skipped: 0, records: 0 };
+        let texts = self.history.texts();
+        let word = |id| texts.word(id);
+        for (seq, batch) in &self.ahead {
+            let fits = parcel.lines.len() + batch.readings.len() <= self.target.batch_lines_max;
+            if parcel.records > 0 && !fits {
+                break;
+            }
+            for reading in &batch.readings {
+                let written = parcel.lines.push(|out| match self.mapping.write(out, reading, &word) {
+                    Written::Line => Ok(true),
+                    Written::Unmapped | Written::NoTime | Written::Empty => Err(()),
+                });
+                parcel.skipped += u64::from(written.is_err());
+            }
+            parcel.upto = *seq;
+            parcel.records += 1;
+        }
+        (parcel.records > 0).then_some(parcel)
+    }
+
+    /// Sends until every line is delivered or dead, however long that takes.
+    async fn deliver(&mut self, lines: &Lines) -> Delivery {
+        let mut delivery = Delivery::new(lines, self.target.batch_lines_max);
+        while let Some(next) = delivery.next() {
+            self.metrics.requests.inc();
+            let outcome = self.endpoint.write(lines.body(&next)).await;
+            let before = delivery.delivered();
+            match delivery.answer(outcome) {
+                Turn::Next => self.answered(delivery.delivered() - before),
+                Turn::Wait(after, reason) => {
+                    self.fail(Status::Waiting(reason));
+                    let delay = after.unwrap_or_else(|| self.backoff.next_delay());
+                    tokio::time::sleep(delay).await;
+                }
+                Turn::Hold(reason) => {
+                    self.fail(Status::Held(reason));
+                    let delay = self.backoff.next_delay();
+                    tokio::time::sleep(delay).await;
+                }
+            }
+            self.measure();
+        }
+        delivery
+    }
+
+    /// The target read the request, whatever it made of its lines.
+    fn answered(&mut self, delivered: usize) {
+        self.backoff.reset();
+        if delivered > 0 {
+            self.metrics.lines_sent.inc_by(delivered as u64);
+            self.metrics.last_success_seconds.set(self.clock.utc().0 / 1_000);
+        }
+        if self.status.send_replace(Status::Well) != Status::Well {
+            tracing::info!(target = %self.target.id, "The target takes lines again.");
+        }
+    }
+
+    fn fail(&mut self, status: Status) {
+        self.metrics.retries.inc();
+        // Said once, when it begins or becomes another kind of failure; the status has the latest.
+        let before = self.status.send_replace(status.clone());
+        let target = &self.target.id;
+        match (&status, before) {
+            (Status::Waiting(reason), Status::Well) => {
+                tracing::warn!(%target, reason, "The target does not take lines, they wait in the history.");
+            }
+            (Status::Held(reason), Status::Well | Status::Waiting(_)) => {
+                tracing::error!(
+                    %target, reason,
+                    "The target refuses every request, check its URL, database and login. Lines wait in the history."
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps what no request will deliver, before the cursor passes it.
+    async fn bury(&self, lines: &Lines, delivery: &Delivery) -> Result<(), std::io::Error> {
+        let dead = delivery.dead();
+        let Some(first) = dead.first() else { return Ok(()) };
+        let now = self.clock.utc();
+        let letters: Vec<_> = dead
+            .iter()
+            .map(|dead| letter(now, &dead.reason, lines.body(&(dead.line..dead.line + 1))))
+            .collect();
+        let file = self.dead.clone();
+        tokio::task::spawn_blocking(move || file.append(&letters)).await.map_err(std::io::Error::other)??;
+        self.metrics.lines_rejected.inc_by(dead.len() as u64);
+        tracing::warn!(
+            target = %self.target.id, lines = dead.len(), reason = first.reason, file = %self.dead.path().display(),
+            "The target rejected lines, they are kept in the dead-letter file."
+        );
+        Ok(())
+    }
+}
