@@ -98,6 +98,9 @@ impl Energy {
     /// The civil days of the site from `from` to `to`, both included; at most [`DAYS_MAX`].
     pub async fn days(&self, meter: &str, from: Date, to: Date) -> Result<Vec<Day>, EnergyError> {
         let info = self.meter(meter)?;
+        if to < from {
+            return Err(EnergyError::Backwards);
+        }
         let zone = &self.shared.zone;
         let span = (calendar::day_start(zone, from), calendar::day_end(zone, to));
         check_span(span)?;

@@ -77,43 +77,47 @@ impl Task {
 
     /// Counts until told to stop. What it has not committed then, it counts after the next start.
     pub async fn run(mut self, history: History, stop: CancellationToken) {
+        tokio::select! {
+            () = self.follow(&history) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn follow(&mut self, history: &History) {
         let mut head = history.head();
         let mut backoff = Backoff::new(RETRY.0, RETRY.1, self.clock.utc().0.unsigned_abs());
-        while !stop.is_cancelled() {
-            let began = self.clock.mono();
-            let wait = async {
-                match self.pass(&history).await {
-                    Ok(true) => backoff.reset(),
-                    Ok(false) => {
-                        backoff.reset();
-                        self.clock.sleep_until(began.plus_ms(PACE_MS)).await;
-                        // A closed head is a historian that is gone; the stop token follows.
-                        if head.wait_for(|head| *head > self.cursor).await.is_err() {
-                            std::future::pending::<()>().await;
-                        }
-                    }
-                    Err(error) => {
-                        self.metrics.failures.inc();
-                        let delay = backoff.next_delay();
-                        tracing::warn!(error = %error, retry_in_ms = delay.as_millis(), "Energy cannot be counted on.");
-                        tokio::time::sleep(delay).await;
+        loop {
+            let seen = *head.borrow_and_update();
+            let next = self.clock.mono().plus_ms(PACE_MS);
+            match self.pass(history).await {
+                // A page of the log that is not the last one.
+                Ok(counted) if counted > 0 && self.cursor < seen => {}
+                Ok(_) => {
+                    backoff.reset();
+                    self.clock.sleep_until(next).await;
+                    if head.wait_for(|head| *head > seen).await.is_err() {
+                        // The historian is gone; the stop token follows.
+                        std::future::pending::<()>().await;
                     }
                 }
-            };
-            tokio::select! {
-                () = wait => {}
-                () = stop.cancelled() => {}
+                Err(error) => {
+                    self.metrics.failures.inc();
+                    let delay = backoff.next_delay();
+                    let wait = delay.as_millis();
+                    tracing::warn!(%error, retry_in_ms = wait, "The counting of energy is interrupted.");
+                    tokio::time::sleep(delay).await;
+                }
             }
         }
     }
 
-    /// Counts what is behind the cursor; whether there may be more.
-    async fn pass(&mut self, history: &History) -> Result<bool, PassError> {
+    /// Counts the next page of the log; how many records that were.
+    async fn pass(&mut self, history: &History) -> Result<usize, PassError> {
         let records = history.tail(self.cursor, RECORDS_MAX).await?;
         self.count(&records).await?;
         let lag = history.head().borrow().0.saturating_sub(self.cursor.0);
         self.metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
-        Ok(records.len() >= RECORDS_MAX)
+        Ok(records.len())
     }
 
     /// Counts these records, the next ones of the log: all of them, or none if it fails.

@@ -198,12 +198,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
+    use std::fmt::Write;
 
     fn lines(count: usize) -> Lines {
         let mut lines = Lines::default();
         for number in 0..count {
             let push = lines.push::<()>(|text| {
-                text.push_str(&format!("m f={number}\n"));
+                writeln!(text, "m f={number}").unwrap();
                 Ok(true)
             });
             push.unwrap();

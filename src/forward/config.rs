@@ -85,13 +85,12 @@ impl Mapping {
             let unknown = || BuildError::Unknown(address.clone());
             let id = catalogue.find(address).ok_or_else(unknown)?;
             let asset = assets.get(&address.asset).ok_or_else(unknown)?;
-            let series = match made.get(&asset.id) {
-                Some(series) => Arc::clone(series),
-                None => {
-                    let series = Arc::new(asset_series(plan, asset, &assets)?);
-                    made.insert(&asset.id, Arc::clone(&series));
-                    series
-                }
+            let series = if let Some(series) = made.get(&asset.id) {
+                Arc::clone(series)
+            } else {
+                let series = Arc::new(asset_series(plan, asset, &assets)?);
+                made.insert(&asset.id, Arc::clone(&series));
+                series
             };
             let field = address.quantity.to_string();
             let quality_field = format!("{field}_quality");

@@ -49,7 +49,7 @@ impl Series {
         let mut tags: Vec<_> = tags.iter().map(|(key, value)| (*key, tag_value(value))).collect();
         tags.retain(|(_, value)| !value.is_empty());
         tags.sort_unstable();
-        check_keys(tags.iter().map(|(key, _)| *key))?;
+        check_keys(&tags)?;
         for (key, value) in tags {
             head.push(',');
             escape(&mut head, key, KEY_ESCAPED);
@@ -84,7 +84,7 @@ pub fn write_line(
     at: UtcMs,
 ) -> Result<bool, LineError> {
     let written = |field: &Field| !matches!(field, Field::Float(number) if !number.is_finite());
-    check_keys(fields.iter().map(|(key, _)| *key))?;
+    check_keys(fields)?;
     let mut between = ' ';
     for (key, field) in fields.iter().filter(|(_, field)| written(field)) {
         if between == ' ' {
@@ -149,12 +149,12 @@ fn tag_value(value: &str) -> &str {
     value.trim_end_matches('\\')
 }
 
-fn check_keys<'a>(keys: impl Iterator<Item = &'a str> + Clone) -> Result<(), LineError> {
-    for (number, key) in keys.clone().enumerate() {
-        match key {
+fn check_keys<T>(pairs: &[(&str, T)]) -> Result<(), LineError> {
+    for (number, (key, _)) in pairs.iter().enumerate() {
+        match *key {
             "" => return Err(LineError::Empty),
             "time" => return Err(LineError::Time),
-            key if keys.clone().take(number).any(|earlier| earlier == key) => {
+            key if pairs.iter().take(number).any(|(earlier, _)| *earlier == key) => {
                 return Err(LineError::Twice(key.to_owned()));
             }
             _ => {}

@@ -14,8 +14,8 @@ use crate::point::UtcMs;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// Longest wait an answer may ask for: telegraf's own cap, 600 s.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+/// Longest wait an answer may ask for: telegraf's own cap, 10 min.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
 /// Most characters of a reason that are kept.
 pub const REASON_CHARS_MAX: usize = 300;
 

@@ -271,17 +271,17 @@ impl Task {
             self.metrics.lines_sent.inc_by(delivered as u64);
             self.metrics.last_success_seconds.set(self.clock.utc().0 / 1_000);
         }
-        if self.status.send_replace(Status::Well) != Status::Well {
+        // Wakes no one who watches for a change while there is none.
+        if self.status.send_if_modified(|status| std::mem::take(status) != Status::Well) {
             tracing::info!(target = %self.target.id, "The target takes lines again.");
         }
     }
 
     fn fail(&mut self, status: Status) {
         self.metrics.retries.inc();
-        // Said once, when it begins or becomes another kind of failure; the status has the latest.
-        let before = self.status.send_replace(status.clone());
         let target = &self.target.id;
-        match (&status, before) {
+        // Said once, when it begins or becomes another kind of failure; the status has the latest.
+        match (&status, &*self.status.borrow()) {
             (Status::Waiting(reason), Status::Well) => {
                 tracing::warn!(%target, reason, "The target does not take lines, they wait in the history.");
             }
@@ -293,6 +293,7 @@ impl Task {
             }
             _ => {}
         }
+        self.status.send_replace(status);
     }
 
     /// Keeps what no request will deliver, before the cursor passes it.

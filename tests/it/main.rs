@@ -8,6 +8,15 @@ mod alarms_plant;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod energy;
+#[cfg(test)]
+mod forward;
+#[cfg(test)]
 mod historian;
+#[cfg(test)]
+#[path = "../support/lane.rs"]
+mod lane;
+#[cfg(test)]
+mod minutes;
 #[cfg(test)]
 mod work_orders;

@@ -2,13 +2,17 @@
 //! names what it skips for want of them.
 
 mod support;
+#[path = "../support/lane.rs"]
+mod lane;
 mod modbus;
 mod mqtt;
+mod influx;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     let mut trials = Vec::new();
     trials.extend(modbus::trials());
     trials.extend(mqtt::trials());
+    trials.extend(influx::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
