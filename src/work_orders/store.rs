@@ -6,6 +6,7 @@ use crate::alarms::Occurrence;
 use crate::db::{AuditRow, DbError, Event, Migration, NewEvent, WriteTx, audit, cursors, events};
 use crate::point::{Names, UtcMs};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use std::collections::HashMap;
 
 /// The schema of this stage.
 pub const MIGRATIONS: &[Migration] =
@@ -104,6 +105,17 @@ pub(super) fn get(connection: &Connection, id: i64) -> Result<Option<WorkOrder>,
 }
 
 /// What happened to an order, oldest first.
+/// The order each of the alarms is in, the latest where it was in several; alarms without one
+/// are left out.
+pub(super) fn of_alarms(connection: &Connection, alarms: &[i64]) -> Result<HashMap<i64, i64>, DbError> {
+    let mut statement = connection.prepare(
+        "SELECT alarm, max(work_order) FROM work_order_alarm
+         WHERE alarm IN (SELECT value FROM json_each(?1)) GROUP BY alarm",
+    )?;
+    let rows = statement.query_map([serde_json::to_string(alarms)?], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(super) fn history(connection: &Connection, id: i64) -> Result<Vec<HistoryRow>, DbError> {
     let mut statement = connection.prepare(
         "SELECT at, actor, from_state, to_state, alarm, note FROM work_order_event

@@ -5,6 +5,7 @@ use super::store::{self, Asked};
 use super::{Metrics, WorkOrderError};
 use crate::clock::Clock;
 use crate::db::Db;
+use std::collections::HashMap;
 use tokio_util::sync::CancellationToken;
 
 /// How long to wait before the database is tried again. Milliseconds.
@@ -50,6 +51,12 @@ impl WorkOrders {
             store::get(connection, id)?.map(|order| Ok((order, store::history(connection, id)?))).transpose()
         });
         found.await?.ok_or(WorkOrderError::NotFound(id))
+    }
+
+    /// The order each of these alarms is in, the latest where it was in several; an alarm
+    /// without one is left out.
+    pub async fn of_alarms(&self, alarms: Vec<i64>) -> Result<HashMap<i64, i64>, WorkOrderError> {
+        Ok(self.db.read(move |connection| store::of_alarms(connection, &alarms)).await?)
     }
 
     /// A person takes it. `version` is the one the person saw; another one is a conflict.
