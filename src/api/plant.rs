@@ -1,0 +1,108 @@
+//! What the configuration says there is, arranged for being asked: by address, by number, by text.
+
+use crate::config;
+use crate::point::{Address, Name, Names, PointId};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The site, its assets and its points.
+#[derive(Debug)]
+pub struct Plant {
+    site: config::Site,
+    assets: Vec<config::Asset>,
+    asset_names: HashMap<Name, Names>,
+    /// In the order of addresses: the order of every list and of its cursor.
+    points: BTreeMap<Address, Arc<PlantPoint>>,
+    by_id: HashMap<PointId, Arc<PlantPoint>>,
+}
+
+/// A point and its number.
+#[derive(Debug)]
+pub struct PlantPoint {
+    /// Its number in the catalogue.
+    pub id: PointId,
+    /// What the configuration says of it.
+    pub plan: config::Point,
+    /// Lower case, everything a person may search by.
+    text: String,
+}
+
+impl Plant {
+    /// From a plan; `id` is the catalogue. A point without a number is left out: the catalogue
+    /// declares all points of a plan before anyone is built.
+    pub fn new(plan: &config::Plan, id: impl Fn(&Address) -> Option<PointId>) -> Plant {
+        let asset_names: HashMap<_, _> =
+            plan.assets.iter().map(|asset| (asset.id.clone(), asset.name.clone())).collect();
+        let points: BTreeMap<_, _> = plan
+            .points
+            .iter()
+            .filter_map(|point| {
+                let text = search_text(point, asset_names.get(&point.address.asset));
+                let known = PlantPoint { id: id(&point.address)?, plan: point.clone(), text };
+                Some((point.address.clone(), Arc::new(known)))
+            })
+            .collect();
+        let by_id = points.values().map(|point| (point.id, Arc::clone(point))).collect();
+        Plant { site: plan.site.clone(), assets: plan.assets.clone(), asset_names, points, by_id }
+    }
+
+    /// The site.
+    pub fn site(&self) -> &config::Site {
+        &self.site
+    }
+
+    /// The IANA name of the site's zone.
+    pub fn zone_name(&self) -> &str {
+        self.site.zone.iana_name().unwrap_or("UTC")
+    }
+
+    /// Parents before children.
+    pub fn assets(&self) -> &[config::Asset] {
+        &self.assets
+    }
+
+    /// What an asset is called; its id in both languages if the plan has none of that id.
+    pub fn asset_name(&self, id: &str) -> Names {
+        let known = id.parse::<Name>().ok().and_then(|id| self.asset_names.get(&id));
+        known.cloned().unwrap_or_else(|| Names::or_id(None, None, id))
+    }
+
+    /// All points, by address.
+    pub fn points(&self) -> impl Iterator<Item = &Arc<PlantPoint>> {
+        self.points.values()
+    }
+
+    /// The points behind an address, which need not exist itself.
+    pub fn points_after(&self, after: Option<&Address>) -> impl Iterator<Item = &Arc<PlantPoint>> {
+        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        self.points.range::<Address, _>((from, std::ops::Bound::Unbounded)).map(|(_, point)| point)
+    }
+
+    /// The point of an address.
+    pub fn find(&self, address: &Address) -> Option<&Arc<PlantPoint>> {
+        self.points.get(address)
+    }
+
+    /// The point of an address as a client wrote it.
+    pub fn find_text(&self, address: &str) -> Option<&Arc<PlantPoint>> {
+        self.find(&address.parse().ok()?)
+    }
+
+    /// The point of a number.
+    pub fn get(&self, id: PointId) -> Option<&Arc<PlantPoint>> {
+        self.by_id.get(&id)
+    }
+}
+
+impl PlantPoint {
+    /// Whether address or one of the names holds the text, which is in lower case.
+    pub fn matches(&self, lower: &str) -> bool {
+        self.text.contains(lower)
+    }
+}
+
+fn search_text(point: &config::Point, asset: Option<&Names>) -> String {
+    let asset = asset.cloned().unwrap_or_default();
+    let name = &point.name;
+    format!("{} {} {} {} {}", point.address, name.zh, name.en, asset.zh, asset.en).to_lowercase()
+}

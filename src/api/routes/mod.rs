@@ -1,0 +1,13 @@
+//! The handlers, one file per thing a URL names; [`super::router`] lists them all.
+
+pub mod site;
+pub mod assets;
+pub mod points;
+pub mod values;
+pub mod readings;
+mod claim;
+pub mod alarms;
+pub mod work_orders;
+pub mod energy;
+pub mod events;
+pub mod health;
