@@ -19,4 +19,6 @@ mod lane;
 #[cfg(test)]
 mod minutes;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod work_orders;

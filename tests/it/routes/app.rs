@@ -1,0 +1,233 @@
+//! The web server over real stores, asked without a socket.
+
+use super::plant::{declared, plan};
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use plantroom::api::{self, AppState, Handles, Plant};
+use plantroom::clock::Clock;
+use plantroom::db::{Db, Migration, NewEvent};
+use plantroom::historian::{self, Historian, History, Texts};
+use plantroom::point::{Batch, Catalogue, PointId, Quality, Reading, UtcMs, Value};
+use plantroom::readings::{Current, Feed, HistorianFeed};
+use plantroom::telemetry::{Health, Registry};
+use plantroom::{alarms, energy, work_orders};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// 2026-11-22 08:00 in Shanghai.
+pub(super) const START: UtcMs = UtcMs(1_795_305_600_000);
+
+/// A running plantroom without field and without socket. Virtual time stands still while stores
+/// work (`start_paused`).
+pub(super) struct TestApp {
+    pub(super) state: AppState,
+    pub(super) router: Router,
+    pub(super) clock: Clock,
+    pub(super) current: Current,
+    pub(super) health: Health,
+    pub(super) texts: Texts,
+    pub(super) stop: CancellationToken,
+    history: History,
+    catalogue: Catalogue,
+    db: Db,
+    to_historian: mpsc::Sender<HistorianFeed>,
+    to_alarms: mpsc::Sender<Feed>,
+    _tasks: JoinSet<()>,
+    _dir: tempfile::TempDir,
+}
+
+impl TestApp {
+    pub(super) async fn start() -> TestApp {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::starting_at(START);
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let plan = plan();
+
+        let stages = [alarms::MIGRATIONS, work_orders::MIGRATIONS, energy::MIGRATIONS];
+        let migrations: Vec<Migration> = stages.into_iter().flatten().copied().collect();
+        let (db, _writer) = Db::open(&dir.path().join("plantroom.db"), &migrations).unwrap();
+
+        let opened =
+            Historian::open(&dir.path().join("history"), clock.clone(), historian::Metrics::default());
+        let (mut historian, history) = opened.map(|opened| (opened.historian, opened.history)).unwrap();
+        let (catalogue, _) = historian.declare(&declared(&plan)).unwrap();
+        let texts = historian.texts();
+        let (to_historian, historian_feed) = mpsc::channel(16);
+        tasks.spawn(historian.run(historian_feed, stop.clone()));
+
+        let (to_alarms, alarms_feed) = mpsc::channel(16);
+        let rules = alarms::rules(&plan, &catalogue).unwrap();
+        let metrics = alarms::Metrics::default();
+        let report = Box::new(|_| ());
+        let built = alarms::Task::build(rules, db.clone(), clock.clone(), alarms_feed, metrics, report).await;
+        let (alarms, task) = built.unwrap();
+        tasks.spawn(task.run(stop.clone()));
+
+        let orders = work_orders::Task::new(db.clone(), clock.clone(), work_orders::Metrics::default());
+        tasks.spawn(orders.run(stop.clone()));
+
+        let metrics = energy::Metrics::default();
+        let meters = energy::Task::open(&plan, &catalogue, db.clone(), clock.clone(), metrics).await;
+        tasks.spawn(meters.unwrap().run(history.clone(), stop.clone()));
+
+        let ids: Vec<PointId> = catalogue.entries().map(|entry| entry.id).collect();
+        let current = Current::new(&ids, clock.utc());
+        let health = Health::default();
+        let state = AppState::new(Handles {
+            plant: Plant::new(&plan, |address| catalogue.find(address)),
+            current: current.clone(),
+            history: history.clone(),
+            texts: texts.clone(),
+            alarms,
+            work_orders: work_orders::WorkOrders::new(db.clone(), clock.clone()),
+            energy: energy::Energy::new(&plan, db.clone(), clock.clone()).unwrap(),
+            db: db.clone(),
+            registry: Registry::new(),
+            health: health.clone(),
+            clock: clock.clone(),
+            build: "b1".into(),
+            listen: plan.http.listen,
+            stop: stop.clone(),
+        });
+        TestApp {
+            router: api::router(state.clone()),
+            state,
+            clock,
+            current,
+            health,
+            texts,
+            stop,
+            history,
+            catalogue,
+            db,
+            to_historian,
+            to_alarms,
+            _tasks: tasks,
+            _dir: dir,
+        }
+    }
+
+    /// The same app with something mounted beside the API.
+    pub(super) fn with_router(self, mount: impl FnOnce(Router) -> Router) -> TestApp {
+        TestApp { router: mount(self.router), ..self }
+    }
+
+    /// A Good reading goes everywhere a reading goes; returns when it is on disk and all that
+    /// follows from it has come to rest.
+    pub(super) async fn read(&self, address: &str, value: Value, at: UtcMs) {
+        self.read_with(address, Some(value), Quality::Good, at).await;
+    }
+
+    pub(super) async fn read_with(&self, address: &str, value: Option<Value>, quality: Quality, at: UtcMs) {
+        let batch = self.sense(address, value, quality, at).await;
+        let mut head = self.history.head();
+        let before = *head.borrow_and_update();
+        self.to_historian.send(HistorianFeed { batch, ack: None, lost_before: None }).await.unwrap();
+        head.wait_for(|head| *head > before).await.unwrap();
+        self.settle().await;
+    }
+
+    /// Only what is quick: the newest value and the alarms.
+    pub(super) async fn sense(
+        &self,
+        address: &str,
+        value: Option<Value>,
+        quality: Quality,
+        at: UtcMs,
+    ) -> Arc<Batch> {
+        let point = self.catalogue.find(&address.parse().unwrap()).unwrap();
+        let batch = Arc::new(Batch {
+            device: "test".into(),
+            source_at: None,
+            received_at: at.plus_ms(7),
+            at_error_ms: 3,
+            readings: vec![Reading { point, at, value, quality }],
+        });
+        self.current.apply(&batch);
+        self.to_alarms.send(Feed::Readings(Arc::clone(&batch))).await.unwrap();
+        batch
+    }
+
+    /// Until everything set going has come to rest.
+    pub(super) async fn settle(&self) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    /// Appends to the event log.
+    pub(super) async fn happen(&self, kind: &'static str, subject: String) -> i64 {
+        let at = self.clock.utc();
+        let body = serde_json::json!({"of": subject});
+        let append = self.db.write(move |tx| tx.append(NewEvent { at, kind, subject: &subject, body })).await;
+        append.unwrap()
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        let request = Request::get(path).header("host", "localhost:8080");
+        self.ask(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: serde_json::Value) -> Answer {
+        let request = Request::post(path).header("host", "localhost:8080");
+        let request = request.header("content-type", "application/json");
+        self.ask(request.body(body.to_string().into()).unwrap()).await
+    }
+
+    pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Answer { status: head.status, headers: head.headers, body }
+    }
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The body of a success.
+    #[track_caller]
+    pub(super) fn json(&self) -> serde_json::Value {
+        assert_eq!(self.status, 200, "{}", self.text());
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// A failure as `status code`, its envelope checked.
+    #[track_caller]
+    pub(super) fn failure(&self) -> String {
+        assert!(self.status.is_client_error() || self.status.is_server_error(), "{self:?}");
+        assert_eq!(self.headers["content-type"], "application/json");
+        let envelope: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
+        let keys: Vec<_> = envelope.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["code", "hint", "message", "request_id"]);
+        assert_eq!(envelope["request_id"], self.headers["x-request-id"].to_str().unwrap());
+        assert!(envelope["message"].as_str().unwrap().ends_with('.'), "{envelope}");
+        format!("{} {}", self.status.as_u16(), envelope["code"].as_str().unwrap())
+    }
+
+    /// `message` and `hint` of a failure in one line.
+    #[track_caller]
+    pub(super) fn words(&self) -> String {
+        let envelope: serde_json::Value = serde_json::from_slice(&self.body).unwrap();
+        format!("{} {}", envelope["message"].as_str().unwrap(), envelope["hint"].as_str().unwrap_or_default())
+    }
+}
+
+/// A decimal value.
+pub(super) fn decimal(text: &str) -> Value {
+    Value::Decimal(text.parse().unwrap())
+}

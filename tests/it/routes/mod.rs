@@ -1,0 +1,19 @@
+//! The HTTP API over real stores in a temporary directory; one file for each URL it serves.
+
+mod app;
+mod plant;
+
+mod alarms;
+mod assets;
+mod energy;
+mod events;
+mod health;
+mod hostile;
+mod live;
+mod openapi;
+mod points;
+mod readings;
+mod site;
+mod stream;
+mod values;
+mod work_orders;
