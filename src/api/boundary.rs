@@ -84,6 +84,7 @@ fn finish(headers: &mut HeaderMap, id: &str) {
 }
 
 /// What a panic in a handler is answered; the process lives on.
+#[expect(clippy::needless_pass_by_value, reason = "the shape CatchPanicLayer asks for")]
 pub fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let panic = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();

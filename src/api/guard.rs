@@ -57,10 +57,12 @@ fn own_host(uri: &Uri, headers: &HeaderMap, listen: SocketAddr) -> Result<Author
 
 /// Whatever the port: it may be a forwarded one.
 fn is_own(authority: &Authority, listen: SocketAddr) -> bool {
-    if authority.as_str().contains('@') {
+    let host = authority.host();
+    // Nothing but a host and a port: no user, no word in place of the port.
+    let port = authority.as_str().strip_prefix(host);
+    if !port.is_some_and(|port| port.is_empty() || authority.port_u16().is_some()) {
         return false;
     }
-    let host = authority.host();
     if host.eq_ignore_ascii_case("localhost") {
         return true;
     }

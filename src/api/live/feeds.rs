@@ -70,4 +70,11 @@ impl Feeds {
         feeds.insert(key, Arc::downgrade(&feed));
         feed
     }
+
+    /// Feeds somebody watches.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        let feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        feeds.values().filter(|feed| feed.strong_count() > 0).count()
+    }
 }

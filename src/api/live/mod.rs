@@ -61,3 +61,6 @@ impl Hub {
         self.sockets.wait().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,7 +166,7 @@ pub async fn list_alarms(
         Which::Open => Filter::Open,
         Which::All => Filter::Newest { limit },
     };
-    let mut alarms = state.alarms().list(filter).await.map_err(refuse)?;
+    let mut alarms = state.alarms().list(filter).await?;
     alarms.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let [urgent, high, medium, low] = state.alarms().unacknowledged();
     let items = on_wire(alarms, &state).await?;
@@ -186,7 +186,7 @@ pub async fn get_alarm(
     State(state): State<AppState>,
     Path(number): Path<String>,
 ) -> Result<Json<Alarm>, ApiError> {
-    let alarm = state.alarms().get(id(&number)?).await.map_err(refuse)?;
+    let alarm = state.alarms().get(id(&number)?).await?;
     one(alarm, &state).await
 }
 
@@ -207,7 +207,7 @@ pub async fn acknowledge_alarm(
 ) -> Result<Json<Alarm>, ApiError> {
     let by = person(viewer, body.by.as_deref())?;
     let note = note(body.note.as_deref())?;
-    let alarm = state.alarms().acknowledge(id(&number)?, by, note).await.map_err(refuse)?;
+    let alarm = state.alarms().acknowledge(id(&number)?, by, note).await?;
     one(alarm, &state).await
 }
 
@@ -220,8 +220,7 @@ async fn one(alarm: Occurrence, state: &AppState) -> Result<Json<Alarm>, ApiErro
 /// With names and work orders, in the same order.
 pub(super) async fn on_wire(alarms: Vec<Occurrence>, state: &AppState) -> Result<Vec<Alarm>, ApiError> {
     let ids: Vec<i64> = alarms.iter().map(|alarm| alarm.id).collect();
-    let orders: HashMap<i64, i64> =
-        state.work_orders().of_alarms(ids).await.map_err(|error| ApiError::internal(&error))?;
+    let orders: HashMap<i64, i64> = state.work_orders().of_alarms(ids).await?;
     Ok(alarms.into_iter().map(|alarm| Alarm::of(alarm, &orders, state)).collect())
 }
 
@@ -261,19 +260,24 @@ pub(super) fn symbol(unit: &str) -> String {
     unit.parse::<Unit>().map_or_else(|_| unit.to_owned(), |unit| unit.symbol().to_owned())
 }
 
-fn refuse(error: AlarmError) -> ApiError {
-    let unavailable =
-        |code, error: &AlarmError| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, format!("{error}."));
-    match error {
-        AlarmError::NotFound(id) => ApiError::not_found("alarm", id),
-        AlarmError::AlreadyAcknowledged(_) => ApiError::conflict("already_acknowledged", format!("{error}."))
-            .hint("Load the alarm again to see who was first."),
-        AlarmError::NotSaved(_) => unavailable("not_saved", &error)
-            .hint("The acknowledgement holds and is saved as soon as the database can be written."),
-        AlarmError::Backlog(_) => {
-            unavailable("not_saved", &error).hint("Make room on the disk of plantroom, then try again.")
+impl From<AlarmError> for ApiError {
+    fn from(error: AlarmError) -> ApiError {
+        let unavailable = |code, error: &AlarmError| {
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, format!("{error}."))
+        };
+        match error {
+            AlarmError::NotFound(id) => ApiError::not_found("alarm", id),
+            AlarmError::AlreadyAcknowledged(_) => {
+                ApiError::conflict("already_acknowledged", format!("{error}."))
+                    .hint("Load the alarm again to see who was first.")
+            }
+            AlarmError::NotSaved(_) => unavailable("not_saved", &error)
+                .hint("The acknowledgement holds and is saved as soon as the database can be written."),
+            AlarmError::Backlog(_) => {
+                unavailable("not_saved", &error).hint("Make room on the disk of plantroom, then try again.")
+            }
+            AlarmError::Closed => unavailable("stopping", &error),
+            AlarmError::Db(_) => ApiError::internal(&error),
         }
-        AlarmError::Closed => unavailable("stopping", &error),
-        AlarmError::Db(_) => ApiError::internal(&error),
     }
 }

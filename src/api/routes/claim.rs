@@ -14,7 +14,7 @@ pub fn person(viewer: Viewer, by: Option<&str>) -> Result<&str, ApiError> {
     let Some(name) = by.map(str::trim) else { return Ok(viewer.name()) };
     let length = name.chars().count();
     if length == 0 || length > NAME_MAX || name.chars().any(char::is_control) {
-        return Err(wrong("by", format!("1 to {NAME_MAX} characters on one line")));
+        return Err(wrong("by", &format!("1 to {NAME_MAX} characters on one line")));
     }
     Ok(name)
 }
@@ -25,13 +25,13 @@ pub fn note(note: Option<&str>) -> Result<Option<&str>, ApiError> {
     let control = |c: char| c.is_control() && c != '\n' && c != '\t';
     match note {
         Some(note) if note.chars().count() > NOTE_MAX || note.chars().any(control) => {
-            Err(wrong("note", format!("up to {NOTE_MAX} characters of text")))
+            Err(wrong("note", &format!("up to {NOTE_MAX} characters of text")))
         }
         note => Ok(note),
     }
 }
 
-fn wrong(field: &str, allowed: String) -> ApiError {
+fn wrong(field: &str, allowed: &str) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "bad_body", format!("The field {field} is not as expected."))
         .hint(format!("It is {allowed}."))
 }

@@ -73,7 +73,7 @@ pub struct Class {
 
 /// Days of a meter.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Days {
+pub struct DayList {
     /// Id of the meter.
     meter: String,
     /// UCUM code of its energy.
@@ -207,23 +207,23 @@ pub async fn list_meters(_viewer: Viewer, State(state): State<AppState>) -> Json
     path = "/api/v1/energy/meters/{id}/days",
     tag = "energy",
     params(("id" = String, Path, description = "Id of the meter"), DaysQuery),
-    responses((status = 200, body = Days), Failure)
+    responses((status = 200, body = DayList), Failure)
 )]
 pub async fn list_days(
     _viewer: Viewer,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<DaysQuery>,
-) -> Result<Json<Days>, ApiError> {
+) -> Result<Json<DayList>, ApiError> {
     let (from, to) = (day("from", query.from.as_deref())?, day("to", query.to.as_deref())?);
-    let refuse = |error| refuse(error, &from.to_string());
+    let refuse = |error| refuse(&error, &from.to_string());
     let info = state.energy().meter(&id).map_err(refuse)?;
     if from > to {
         // The end of the day before is the beginning of the next: no span to speak of, and no error below.
         return Err(refuse(EnergyError::Backwards));
     }
     let days = state.energy().days(&id, from, to).await.map_err(refuse)?;
-    Ok(Json(Days {
+    Ok(Json(DayList {
         meter: info.id.to_string(),
         unit: info.unit.to_string(),
         symbol: info.unit.symbol(),
@@ -248,7 +248,7 @@ pub async fn list_cells(
 ) -> Result<Json<Cells>, ApiError> {
     let (from, to) = (moment("from", query.from.as_deref())?, moment("to", query.to.as_deref())?);
     let cells = state.energy().cells(&id, from, to).await;
-    let cells = cells.map_err(|error| refuse(error, &from.0.to_string()))?;
+    let cells = cells.map_err(|error| refuse(&error, &from.0.to_string()))?;
     Ok(Json(Cells { items: cells.into_iter().map(Cell::from).collect() }))
 }
 
@@ -267,7 +267,7 @@ fn missing(name: &str, allowed: &str) -> ApiError {
         .hint(format!("It is {allowed}."))
 }
 
-fn refuse(error: EnergyError, from: &str) -> ApiError {
+fn refuse(error: &EnergyError, from: &str) -> ApiError {
     match error {
         EnergyError::UnknownMeter(id) => {
             ApiError::not_found("meter", id).hint("GET /api/v1/energy/meters lists them.")
@@ -276,7 +276,7 @@ fn refuse(error: EnergyError, from: &str) -> ApiError {
         EnergyError::TooLong => {
             ApiError::parameter("from", from, format!("at most {DAYS_MAX} days before to"))
         }
-        EnergyError::Db(_) | EnergyError::Sum(_) => ApiError::internal(&error),
+        EnergyError::Db(_) | EnergyError::Sum(_) => ApiError::internal(error),
     }
 }
 

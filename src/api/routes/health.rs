@@ -24,12 +24,12 @@ pub struct Ready {
     #[schema(example = "ok")]
     status: &'static str,
     /// Every part that reported.
-    parts: Vec<Part>,
+    parts: Vec<Report>,
 }
 
 /// One part of the program.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Part {
+pub struct Report {
     /// Its name.
     #[schema(example = "historian")]
     part: &'static str,
@@ -57,12 +57,12 @@ pub async fn get_health(_viewer: Viewer) -> Json<Alive> {
     )
 )]
 pub async fn get_readiness(_viewer: Viewer, State(state): State<AppState>) -> (StatusCode, Json<Ready>) {
-    let part = |(part, state): (&'static str, Result<(), String>)| Part {
+    let part = |(part, state): (&'static str, Result<(), String>)| Report {
         part,
         ok: state.is_ok(),
         detail: state.err(),
     };
-    let parts: Vec<Part> = state.health().report().into_iter().map(part).collect();
+    let parts: Vec<Report> = state.health().report().into_iter().map(part).collect();
     let (code, status) = match parts.as_slice() {
         [] => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
         parts if parts.iter().all(|part| part.ok) => (StatusCode::OK, "ok"),

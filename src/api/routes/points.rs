@@ -1,6 +1,6 @@
 //! `/api/v1/points`: what is measured.
 
-use super::values::Value;
+use super::values::Newest;
 use crate::api::error::{ApiError, Failure};
 use crate::api::extract::{Path, Query, limit};
 use crate::api::plant::PlantPoint;
@@ -100,7 +100,7 @@ pub struct PointNow {
     point: Point,
     /// Its newest value.
     #[schema(required)]
-    value: Option<Value>,
+    value: Option<Newest>,
 }
 
 impl Point {
@@ -173,7 +173,7 @@ pub async fn get_point(
     Path(path): Path<(String, String)>,
 ) -> Result<Json<PointNow>, ApiError> {
     let point = find(&state, &path)?;
-    let value = state.current().get(point.id).map(|value| Value::of(&point, &value, &state));
+    let value = state.current().get(point.id).map(|value| Newest::of(&point, &value, &state));
     Ok(Json(PointNow { point: Point::of(&point, &state), value }))
 }
 

@@ -37,7 +37,7 @@ pub struct ReadingsQuery {
 
 /// A page of a point's history.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Readings {
+pub struct History {
     /// Address of the point.
     point: String,
     /// UCUM code of the unit.
@@ -65,14 +65,14 @@ pub struct Readings {
         ("quantity" = String, Path, description = "Second part of the address"),
         ReadingsQuery
     ),
-    responses((status = 200, body = Readings), Failure)
+    responses((status = 200, body = History), Failure)
 )]
 pub async fn list_readings(
     _viewer: Viewer,
     State(state): State<AppState>,
     Path(path): Path<(String, String)>,
     Query(query): Query<ReadingsQuery>,
-) -> Result<Json<Readings>, ApiError> {
+) -> Result<Json<History>, ApiError> {
     let point = find(&state, &path)?;
     // A reading stamped now is in the answer.
     let to = instant("to", query.to.as_deref())?.unwrap_or_else(|| state.clock().utc().0 + 1);
@@ -84,7 +84,7 @@ pub async fn list_readings(
     let range = state.history().range(point.id, UtcMs(from), UtcMs(to), limit).await?;
     let last = range.readings.last().filter(|_| range.truncated);
     let next = last.map(|last| last.at.0.saturating_add(1)).filter(|next| *next < to);
-    Ok(Json(Readings {
+    Ok(Json(History {
         point: point.plan.address.to_string(),
         unit: point.plan.unit.to_string(),
         symbol: point.plan.unit.symbol(),

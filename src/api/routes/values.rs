@@ -32,13 +32,12 @@ pub struct Values {
     /// The server's time, UTC milliseconds.
     now: i64,
     /// In the order asked for, or of the addresses.
-    items: Vec<Value>,
+    items: Vec<Newest>,
 }
 
 /// The newest value of a point.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = CurrentValue)]
-pub struct Value {
+pub struct Newest {
     /// Address of the point.
     point: String,
     /// When it was true at the source, UTC milliseconds.
@@ -56,9 +55,9 @@ pub struct Value {
     reason: Option<&'static str>,
 }
 
-impl Value {
-    pub(super) fn of(point: &PlantPoint, value: &CurrentValue, state: &AppState) -> Value {
-        Value {
+impl Newest {
+    pub(super) fn of(point: &PlantPoint, value: &CurrentValue, state: &AppState) -> Newest {
+        Newest {
             point: point.plan.address.to_string(),
             at: value.reading.at.0,
             received_at: value.received_at.0,
@@ -88,7 +87,7 @@ pub async fn list_values(
     let now = state.clock().utc().0;
     let values = state.current().many(&ids);
     let known = points.iter().zip(values).filter_map(|(point, value)| Some((point, value?)));
-    let items = known.map(|(point, value)| Value::of(point, &value, &state)).collect();
+    let items = known.map(|(point, value)| Newest::of(point, &value, &state)).collect();
     Ok(Json(Values { now, items }))
 }
 

@@ -180,7 +180,7 @@ pub async fn list_work_orders(
         Which::Open => Filter::Open,
         Which::All => Filter::Newest { limit },
     };
-    let mut orders = state.work_orders().list(filter).await.map_err(refuse)?;
+    let mut orders = state.work_orders().list(filter).await?;
     orders.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let items = orders.into_iter().map(|order| WorkOrderWire::of(order, &state)).collect();
     Ok(Json(WorkOrders { items }))
@@ -199,7 +199,7 @@ pub async fn get_work_order(
     State(state): State<AppState>,
     Path(number): Path<String>,
 ) -> Result<Json<WorkOrderFull>, ApiError> {
-    let (order, history) = state.work_orders().get(id(&number)?).await.map_err(refuse)?;
+    let (order, history) = state.work_orders().get(id(&number)?).await?;
     let mut alarms = Vec::with_capacity(order.alarm_ids.len());
     for alarm in &order.alarm_ids {
         alarms.push(state.alarms().get(*alarm).await.map_err(|error| ApiError::internal(&error))?);
@@ -275,24 +275,26 @@ async fn act(
     let by = person(viewer, action.by.as_deref())?;
     let note = note(action.note.as_deref())?;
     let order = state.work_orders().act(act, id(number)?, by, note, Some(action.version)).await;
-    Ok(Json(WorkOrderWire::of(order.map_err(refuse)?, state)))
+    Ok(Json(WorkOrderWire::of(order?, state)))
 }
 
-fn refuse(error: WorkOrderError) -> ApiError {
-    let message = format!("{error}.");
-    match error {
-        WorkOrderError::NotFound(id) => ApiError::not_found("work order", id),
-        WorkOrderError::WrongState { .. } => ApiError::conflict("wrong_state", message)
-            .hint("An order goes from new to accepted, done and closed."),
-        WorkOrderError::AlarmActive { alarms, .. } => {
-            let alarms: Vec<String> = alarms.iter().map(ToString::to_string).collect();
-            let hint = format!("Alarms {} must return with a good signal first.", alarms.join(", "));
-            ApiError::conflict("alarm_active", message).hint(hint)
+impl From<WorkOrderError> for ApiError {
+    fn from(error: WorkOrderError) -> ApiError {
+        let message = format!("{error}.");
+        match error {
+            WorkOrderError::NotFound(id) => ApiError::not_found("work order", id),
+            WorkOrderError::WrongState { .. } => ApiError::conflict("wrong_state", message)
+                .hint("An order goes from new to accepted, done and closed."),
+            WorkOrderError::AlarmActive { alarms, .. } => {
+                let alarms: Vec<String> = alarms.iter().map(ToString::to_string).collect();
+                let hint = format!("Alarms {} must return with a good signal first.", alarms.join(", "));
+                ApiError::conflict("alarm_active", message).hint(hint)
+            }
+            WorkOrderError::Conflict { .. } => {
+                ApiError::conflict("conflict", message).hint("Load the order again and look before acting.")
+            }
+            WorkOrderError::Db(_) => ApiError::internal(&error),
         }
-        WorkOrderError::Conflict { .. } => {
-            ApiError::conflict("conflict", message).hint("Load the order again and look before acting.")
-        }
-        WorkOrderError::Db(_) => ApiError::internal(&error),
     }
 }
 

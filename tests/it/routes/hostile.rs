@@ -3,6 +3,7 @@
 use super::app::TestApp;
 use axum::body::Body;
 use axum::http::Request;
+use axum::routing::get;
 use serde_json::json;
 
 const ACCEPT: &str = "/api/v1/work-orders/1/accept";
@@ -122,13 +123,13 @@ async fn json_is_compressed_for_who_asks() {
     assert!(!small.headers.contains_key("content-encoding"));
 }
 
+async fn broken() -> &'static str {
+    panic!("a fault in a handler")
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_one_failed_request() {
-    use axum::routing::get;
     let app = TestApp::start().await;
-    async fn broken() -> &'static str {
-        panic!("a fault in a handler")
-    }
     let router = plantroom::api::shell(axum::Router::new().route("/broken", get(broken)), app.state.clone());
     let app = app.with_router(|api| api.merge(router));
     let answer = app.get("/broken").await;
