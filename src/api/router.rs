@@ -6,6 +6,7 @@ use super::guard::guard;
 use super::live::{socket, stream};
 use super::routes::{alarms, assets, energy, events, health, points, readings, site, values, work_orders};
 use super::state::AppState;
+use super::viewer::Viewer;
 use axum::Router;
 use axum::http::{Extensions, HeaderMap, StatusCode, Version, header};
 use axum::middleware::from_fn_with_state;
@@ -36,7 +37,7 @@ pub fn router(state: AppState) -> Router {
     let quick = Router::from(quick())
         .route(
             "/api/v1/openapi.json",
-            get(async move || ([(header::CONTENT_TYPE, "application/json")], document)),
+            get(async move |_: Viewer| ([(header::CONTENT_TYPE, "application/json")], document)),
         )
         .route("/api", any(unknown))
         .route("/api/{*rest}", any(unknown))
@@ -97,7 +98,7 @@ fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bo
     kind.starts_with("application/json") || kind.starts_with("application/openmetrics-text")
 }
 
-async fn unknown() -> impl IntoResponse {
+async fn unknown(_viewer: Viewer) -> impl IntoResponse {
     ApiError::for_status(StatusCode::NOT_FOUND).hint("GET /api/v1/openapi.json describes every address.")
 }
 

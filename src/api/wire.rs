@@ -12,6 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 /// A name in both languages.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Names)]
 pub struct NamesWire {
     /// Simplified Chinese.
     pub zh: String,
@@ -135,6 +136,7 @@ pub fn push(json: &mut String, number: impl std::fmt::Display) {
 /// How far a value may be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = Quality)]
 pub enum QualityWire {
     /// In range and in time.
     Good,
@@ -156,6 +158,7 @@ impl From<Quality> for QualityWire {
 
 /// One reading of a point's history.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Reading)]
 pub struct ReadingWire {
     /// When it was true at the source, UTC milliseconds.
     pub at: i64,

@@ -40,6 +40,7 @@ async fn everything_unwelcome_is_refused_with_an_envelope() {
                 "",
             ),
         ),
+        ("403 cross_origin", request("GET", "/api/v1/stream", &[host, evil], "")),
         ("415 wrong_content_type", request("POST", ACCEPT, &[host], "{}")),
         ("415 wrong_content_type", request("POST", ACCEPT, &[host, ("content-type", "text/plain")], "{}")),
         ("413 body_too_large", request("POST", ACCEPT, &[host, json], big.clone())),
