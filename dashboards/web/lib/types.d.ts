@@ -1,0 +1,66 @@
+// What the API sends (src/api), as far as the page reads it. For the type check only; never served.
+
+export type Ms = number;
+export interface Names { zh: string; en: string }
+export type QualityWord = 'good' | 'uncertain' | 'bad';
+export type Scalar = number | boolean | string | null;
+
+export interface Site { id: string; name: Names; timezone: string; now: Ms; build: string; languages: string[] }
+export interface Asset { id: string; class: string; name: Names; parent: string | null }
+
+export interface Point {
+  id: number; address: string; site: string; asset: string; quantity: string; name: Names;
+  unit: string; symbol: string; decimals: number; kind: 'decimal' | 'float' | 'bool' | 'text';
+  stale_after_ms: number; range: [number, number] | null;
+}
+export interface Value {
+  point: string; at: Ms; received_at: Ms; at_error_ms: number; value: Scalar; quality: QualityWord;
+  reason: string | null;
+}
+export interface PointNow extends Point { value: Value | null }
+export interface Reading { at: Ms; value: Scalar; quality: QualityWord; reason: string | null }
+export interface Readings {
+  point: string; unit: string; symbol: string; from: Ms; to: Ms; readings: Reading[]; next: Ms | null;
+}
+export interface PointPage { items: Point[]; next: string | null }
+
+export interface Alarm {
+  id: number; rule: string; asset: string; asset_name: Names; point: string; point_name: Names;
+  priority: 1 | 2 | 3 | 4; failure_mode: string; state: string; active: boolean; acked: boolean;
+  raised_at: Ms; cleared_at: Ms | null; acked_at: Ms | null; acked_by: string | null;
+  value: Scalar; limit: Scalar; unit: string; symbol: string; message: Names; response: Names;
+  work_order: number | null;
+}
+export interface Alarms { items: Alarm[]; counts: Record<string, number> }
+
+export type OrderState = 'new' | 'accepted' | 'done' | 'closed';
+export interface WorkOrder {
+  id: number; number: string; state: OrderState; asset: string; asset_name: Names; failure_mode: string;
+  priority: 1 | 2 | 3 | 4; title: Names; response: Names; opened_at: Ms; accepted_at: Ms | null;
+  accepted_by: string | null; done_at: Ms | null; done_by: string | null; note: string | null;
+  closed_at: Ms | null; closed_by: string | null; point: string; value: Scalar; limit: Scalar;
+  unit: string; symbol: string; alarm_ids: number[]; version: number;
+}
+export interface OrderStep { at: Ms; actor: string; from: OrderState | null; to: OrderState; note: string | null }
+export interface WorkOrderFull extends WorkOrder { history: OrderStep[]; alarms: Alarm[] }
+
+export interface TariffClass { id: string; name: Names; price: number }
+export interface Tariff { id: string; name: Names; currency: string; classes: TariffClass[]; half_hours: number[] }
+export interface Meter {
+  id: string; name: Names; point: string; unit: string; symbol: string; tariff: Tariff | null;
+}
+export interface ClassShare { id: string; energy: number; cost: number }
+export interface Day {
+  date: string; start: Ms; end: Ms; energy: number | null; cost: number | null; classes: ClassShare[];
+  cells: number; good: number; estimated: number; event: number; missing: number;
+}
+export interface Days { meter: string; unit: string; symbol: string; currency: string; days: Day[] }
+export interface Cell {
+  start: Ms; end: Ms; energy: number | null; quality: 'good' | 'estimated' | 'event' | 'missing';
+  class: string | null;
+}
+
+export interface LogEvent { seq: number; at: Ms; kind: string; subject: string; body: unknown }
+
+/** A value as the live connection keeps it: `q` 0 good, 1 uncertain, 2 bad. */
+export interface Live { v: Scalar; q: 0 | 1 | 2; r: string | null; at: Ms }

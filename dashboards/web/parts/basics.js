@@ -1,0 +1,131 @@
+// Small things every screen uses: icons, alarm chips, and the states of a page part
+// (loading, empty, failed).
+
+import { cls, h, html } from '../lib/ui.js';
+import { has, langOf, nameOf, number, t } from '../lib/i18n.js';
+
+/** @typedef {import('../lib/types').Names} Names */
+/** @typedef {import('../lib/api.js').ApiError} ApiError */
+
+/** 24 px outlines, 1.75 px stroke. */
+const ICONS = {
+  points: 'M4 6h16M4 12h16M4 18h16M8 4v4M15 10v4M11 16v4',
+  alarms: 'M12 3a6 6 0 0 0-6 6v5l-2 3h16l-2-3V9a6 6 0 0 0-6-6zM10 20.5h4',
+  orders: 'M7 4h10v3H7zM6 5.5H4.5V21h15V5.5H18M8 12h8M8 16h5',
+  energy: 'M13 3 6 13.5h5L10.5 21 18 10h-5.5z',
+  search: 'M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM15.5 15.5 21 21',
+  close: 'M6 6l12 12M18 6 6 18',
+  tick: 'M5 13l4.5 4.5L19 7',
+  clock: 'M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM12 8v4.5l3 2',
+  left: 'M15 5l-7 7 7 7',
+  right: 'M9 5l7 7-7 7',
+  light: 'M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 3v2M12 19v2M3 12h2M19 12h2M5.6 5.6 7 7M17 17l1.4 1.4M5.6 18.4 7 17M17 7l1.4-1.4',
+  dark: 'M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z',
+  auto: 'M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM12 4v16M12 8h6.9M12 12h8M12 16h6.9',
+  link: 'M4 12h4l2-5 4 10 2-5h4',
+  cut: 'M3 12h5M16 12h5M10 8l4 8M14 8l-4 8',
+  help: 'M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM9.8 10a2.3 2.3 0 1 1 3.3 2c-.8.4-1.1.8-1.1 1.6M12 16.2v.3',
+  warn: 'M12 4 2.8 20h18.4zM12 10v5M12 17.2v.3',
+};
+
+/**
+ * @param {object} p
+ * @param {keyof typeof ICONS} p.name
+ */
+export function Icon({ name }) {
+  return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=${ICONS[name]} /></svg>`;
+}
+
+/** The shape of each priority: square, triangle up, triangle down, disc. */
+const SHAPES = ['', 'M2 2h16v16H2z', 'M10 1 19.5 18.5H.5z', 'M.5 1.5h19L10 19z', 'M10 1a9 9 0 1 0 0 18 9 9 0 0 0 0-18z'];
+const DIGIT_Y = [0, 14.2, 15.6, 11.4, 14];
+
+/** @param {{ priority: number }} p */
+export function Shape({ priority }) {
+  return html`<svg class="shape" viewBox="0 0 20 20" aria-hidden="true" focusable="false">
+    <path d=${SHAPES[priority]} /><text x="10" y=${DIGIT_Y[priority]} text-anchor="middle">${priority}</text>
+  </svg>`;
+}
+
+/**
+ * How a chip looks, by ISA-18.2 letter; the page's own marks are shape, digit and word.
+ * @param {string} letter
+ */
+function chipLook(letter) {
+  if (letter === 'B') return 'chip-unacked';
+  if (letter === 'C' || letter === 'L') return 'chip-acked';
+  if (letter === 'D') return 'chip-returned';
+  if (letter === 'F') return 'chip-grey chip-dashed';
+  return 'chip-grey';
+}
+
+/**
+ * An alarm's priority in the look of its state.
+ * @param {object} p
+ * @param {number} p.priority
+ * @param {string} p.state ISA letter
+ * @param {number} [p.count]
+ */
+export function Chip({ priority, state, count }) {
+  return html`<span class=${cls('chip', `chip-${priority}`, chipLook(state))}>
+    ${h(Shape, { priority })}<span>${t(`priority.${priority}`)}</span>
+    ${count !== undefined && html`<b class="chip-count">${number(count, 0)}</b>`}
+    ${state === 'C' && h(Icon, { name: 'tick' })}${state === 'E' && h(Icon, { name: 'clock' })}
+  </span>`;
+}
+
+/**
+ * A work order's priority: the same mark without the alarm colour.
+ * @param {{ priority: number }} p
+ */
+export function Grade({ priority }) {
+  return html`<span class="grade">${h(Shape, { priority })}<span>${t(`priority.${priority}`)}</span></span>`;
+}
+
+/**
+ * A thing's own name, marked with its language where it had to fall back.
+ * @param {{ of: Names | null | undefined }} p
+ */
+export function Named({ of }) {
+  return html`<span lang=${langOf(of)}>${nameOf(of)}</span>`;
+}
+
+/** Grey bars that appear when a reply takes longer than 200 ms. @param {{ rows: number }} p */
+export function Loading({ rows }) {
+  return html`<div class="skeleton" role="status">
+    <span class="unseen">${t('state.loading')}</span>
+    ${Array.from({ length: rows }, () => html`<div class="skeleton-row"></div>`)}
+  </div>`;
+}
+
+/**
+ * Why there is nothing, and what to do.
+ * @param {object} p
+ * @param {string} p.why
+ * @param {string} [p.action]
+ * @param {string} [p.href]
+ */
+export function Empty({ why, action, href }) {
+  return html`<div class="empty"><p>${why}</p>${href && html`<p><a href=${href}>${action}</a></p>`}</div>`;
+}
+
+/** The words for a failure. @param {ApiError} error */
+export function failureWords(error) {
+  const key = `error.${error.code}`;
+  return has(key) ? t(key) : t('error.other', { code: error.code });
+}
+
+/**
+ * What failed, its request id, and another try. The rest of the page lives on.
+ * @param {object} p
+ * @param {ApiError} p.error
+ * @param {() => void} [p.retry]
+ */
+export function Failure({ error, retry }) {
+  return html`<div class="failure" role="alert">
+    ${h(Icon, { name: 'warn' })}
+    <p>${failureWords(error)}</p>
+    ${error.requestId && html`<p class="quiet">${t('error.request', { id: error.requestId })}</p>`}
+    ${retry && html`<button type="button" onClick=${retry}>${t('action.retry')}</button>`}
+  </div>`;
+}

@@ -1,0 +1,37 @@
+// The keys, and the switch that turns the single ones off.
+
+import { h, html, useEffect, useRef } from '../lib/ui.js';
+import { t } from '../lib/i18n.js';
+import { Icon } from './basics.js';
+
+/**
+ * @param {object} p
+ * @param {() => void} p.close
+ * @param {Record<string, string>} p.goKeys
+ * @param {import('../vendor/signals.js').Signal<string>} p.singleKeys
+ */
+export function Help({ close, goKeys, singleKeys }) {
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  useEffect(() => {
+    dialog.current?.showModal();
+  }, []);
+  const keys = [
+    ...Object.keys(goKeys).map((key) => [`g ${key}`, t(`help.go.${key}`)]),
+    ['/', t('help.search')],
+    ['j k', t('help.rows')],
+    ['Enter', t('help.open')],
+    ['a', t('help.acknowledge')],
+    ['Esc', t('help.back')],
+    ['?', t('help.help')],
+  ];
+  return html`<dialog ref=${dialog} class="dialog" aria-labelledby="help-title" onClose=${close}>
+    <div class="dialog-head"><h2 id="help-title">${t('help.title')}</h2>
+      <button type="button" class="bare" aria-label=${t('action.close-dialog')} onClick=${() => dialog.current?.close()}>${h(Icon, { name: 'close' })}</button>
+    </div>
+    <dl class="keys">${keys.map(([key, words]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${words}</dd></div>`)}</dl>
+    <label class="check"><input type="checkbox" checked=${singleKeys.value === 'on'}
+      onChange=${(/** @type {any} */ event) => { singleKeys.value = event.target.checked ? 'on' : 'off'; }} />
+      <span>${t('help.single-keys')}</span></label>
+    <p class="quiet">${t('help.assists')}</p>
+  </dialog>`;
+}

@@ -1,0 +1,214 @@
+// What stands around every screen: top bar, navigation, the link-lost banner, and the spoken log.
+
+import { cls, effect, h, html, signal, useEffect, useState } from '../lib/ui.js';
+import { clock, date, duration, lang, nameOf, number, offsetText, showLanguage, t, zone } from '../lib/i18n.js';
+import { GO_KEYS, onKey, place } from '../lib/nav.js';
+import { language, singleKeys, theme } from '../lib/prefs.js';
+import { live } from '../lib/live.js';
+import { alarms, readAlarms, site, unacknowledged } from '../lib/site.js';
+import { Chip, Icon, Named } from './basics.js';
+
+/** @typedef {import('../lib/ui.js').Children} Children */
+/** @typedef {import('../lib/types').Alarm} Alarm */
+
+const PRIORITIES = [1, 2, 3, 4];
+
+/** The parts of the page; `screens` are those that belong to it. */
+const AREAS = /** @type {const} */ ([
+  { href: '/points', icon: 'points', key: 'p', screens: ['points', 'point'] },
+  { href: '/alarms', icon: 'alarms', key: 'a', screens: ['alarms'] },
+  { href: '/work-orders', icon: 'orders', key: 'w', screens: ['orders'] },
+  { href: '/energy', icon: 'energy', key: 'e', screens: ['energy', 'energy-day'] },
+]);
+
+const helpOpen = signal(false);
+
+// ---- top bar
+
+function Counts() {
+  const { counts, items } = alarms.value;
+  const some = PRIORITIES.filter((priority) => (counts[priority] ?? 0) > 0);
+  if (items === null) return html`<div class="counts"></div>`;
+  if (some.length === 0) return html`<div class="counts quiet">${t('top.no-unacknowledged')}</div>`;
+  return html`<a class="counts" href="/alarms" aria-label=${t('top.unacknowledged', { n: number(unacknowledged.value, 0) })}>
+    ${some.map((priority) => h(Chip, { key: priority, priority, state: 'B', count: counts[priority] ?? 0 }))}
+  </a>`;
+}
+
+function LinkState() {
+  live.second.value;
+  const { state, slow } = live.link.value;
+  const words = state === 'up' ? t('link.up', { age: duration(live.silence()) }) : t(`link.${state}`);
+  return html`<div class=${cls('link-state', state === 'lost' && 'hatched')} title=${slow ? t('link.slow') : undefined}>
+    ${h(Icon, { name: state === 'up' ? 'link' : 'cut' })}<span>${words}</span>
+  </div>`;
+}
+
+function Clock() {
+  live.second.value;
+  const now = live.now();
+  const apart = -new Date(now).getTimezoneOffset();
+  const away = site.value !== null && offsetText(now) !== offsetOf(apart);
+  return html`<div class="clock">
+    <time>${date(now)} ${clock(now)}</time>
+    ${away && html`<span class="tag" title=${t('top.zone-differs', { pc: offsetOf(apart) })}>${t('top.zone', { offset: offsetText(now) })}</span>`}
+  </div>`;
+}
+
+/** @param {number} minutes */
+function offsetOf(minutes) {
+  const pad = (/** @type {number} */ n) => String(Math.floor(n)).padStart(2, '0');
+  return `${minutes < 0 ? '\u2212' : '+'}${pad(Math.abs(minutes) / 60)}:${pad(Math.abs(minutes) % 60)}`;
+}
+
+const THEMES = /** @type {const} */ (['auto', 'light', 'dark']);
+
+function Switches() {
+  const other = lang.value === 'en' ? 'zh-CN' : 'en';
+  const chosen = THEMES.find((name) => name === theme.value) ?? 'auto';
+  const next = THEMES[(THEMES.indexOf(chosen) + 1) % THEMES.length] ?? 'auto';
+  const choose = () => {
+    language.value = other;
+    showLanguage(other);
+  };
+  return html`<div class="switches">
+    <button type="button" class="bare" lang=${other} onClick=${choose}>${t('top.other-language')}</button>
+    <button type="button" class="bare" aria-label=${t('top.theme', { theme: t(`theme.${chosen}`) })}
+      title=${t('top.theme', { theme: t(`theme.${chosen}`) })} onClick=${() => { theme.value = next; }}>
+      ${h(Icon, { name: chosen })}
+    </button>
+    <button type="button" class="bare" aria-label=${t('help.title')} title=${t('help.title')}
+      onClick=${() => { helpOpen.value = true; }}>${h(Icon, { name: 'help' })}</button>
+  </div>`;
+}
+
+function TopBar() {
+  return html`<header class="top">
+    <div class="site-name">${site.value ? h(Named, { of: site.value.name }) : 'plantroom'}</div>
+    ${h(Counts, {})}
+    <div class="top-rest">${h(LinkState, {})}${h(Clock, {})}</div>
+    ${h(Switches, {})}
+  </header>`;
+}
+
+// ---- navigation
+
+function Areas() {
+  const screen = place.value.screen;
+  return html`<nav class="areas" aria-label=${t('nav.label')}>
+    ${AREAS.map((area) => {
+      const inside = area.screens.some((name) => name === screen);
+      return html`<a key=${area.href} href=${area.href} aria-current=${inside ? 'page' : undefined}>
+        ${h(Icon, { name: area.icon })}<span>${t(`nav.${area.icon}`)}</span>
+      </a>`;
+    })}
+  </nav>`;
+}
+
+// ---- what must not be overlooked
+
+function Banners() {
+  const { state, asOf } = live.link.value;
+  return html`<div role="status" class="banners">
+    ${state === 'lost' && html`<div class="banner hatched">${h(Icon, { name: 'cut' })}
+      <strong>${t('banner.lost')} · ${asOf === null ? t('banner.no-data') : t('banner.as-of', { time: clock(asOf) })}</strong>
+    </div>`}
+    ${live.outdated.value && html`<div class="banner">
+      <span>${t('banner.new-build')}</span>
+      <button type="button" onClick=${() => location.reload()}>${t('action.reload')}</button>
+    </div>`}
+  </div>`;
+}
+
+/** At most one announcement in this time; what comes meanwhile is summed up. */
+const SPEAK_MS = 3_000;
+const SPOKEN_KEPT = 20;
+
+const spoken = signal(/** @type {{ id: number, text: string }[]} */ ([]));
+const urgent = signal('');
+/** @type {{ id: number, missed: boolean }[]} */
+let unspoken = [];
+/** @type {any} */
+let speaking = null;
+let spokenCount = 0;
+
+/** Says what has been raised since the last time. */
+async function speak() {
+  speaking = setTimeout(() => {
+    speaking = null;
+    if (unspoken.length > 0) speak();
+  }, SPEAK_MS);
+  const raised = unspoken;
+  unspoken = [];
+  await readAlarms();
+  const items = (alarms.value.items ?? []).filter((alarm) => raised.some((one) => one.id === alarm.id));
+  items.sort((a, b) => a.priority - b.priority);
+  const first = items[0];
+  if (!first) return;
+  const missed = raised.some((one) => one.missed);
+  const text = [
+    missed ? t('log.missed') : '',
+    t('log.raised', { priority: t(`priority.${first.priority}`), message: nameOf(first.message) }),
+    items.length > 1 ? t('log.more', { n: items.length - 1 }) : '',
+  ].filter(Boolean).join(' ');
+  spokenCount += 1;
+  spoken.value = [...spoken.value, { id: spokenCount, text }].slice(-SPOKEN_KEPT);
+  if (first.priority === 1) urgent.value = text;
+}
+
+/** Begins to announce alarms, and to count them in the tab's title. Called once, by app.js. */
+export function startShell() {
+  live.listen((event, missed) => {
+    if (event.kind !== 'alarm.raised') return;
+    unspoken.push({ id: Number(event.subject.split(':')[1]), missed });
+    if (speaking === null) speak();
+  });
+  effect(() => {
+    document.documentElement.dataset.theme = theme.value;
+  });
+  effect(() => {
+    const area = AREAS.find((one) => one.screens.some((name) => name === place.value.screen));
+    const words = [area ? t(`nav.${area.icon}`) : '', site.value ? nameOf(site.value.name) : 'plantroom'];
+    const count = unacknowledged.value;
+    document.title = `${count > 0 ? `(${count}) ` : ''}${words.filter(Boolean).join(' · ')}`;
+  });
+}
+
+function SpokenLog() {
+  return html`<div class="unseen">
+    <div role="log" aria-label=${t('log.label')}>${spoken.value.map((line) => html`<p key=${line.id}>${line.text}</p>`)}</div>
+    <div role="alert">${urgent.value}</div>
+  </div>`;
+}
+
+// ---- help, loaded when asked for
+
+function Help() {
+  const [Dialog, setDialog] = useState(/** @type {null | ((p: any) => any)} */ (null));
+  useEffect(() => {
+    if (helpOpen.value && !Dialog) import('./help.js').then((module) => setDialog(() => module.Help));
+  }, [helpOpen.value]);
+  if (!helpOpen.value || !Dialog) return null;
+  return h(Dialog, { close: () => { helpOpen.value = false; }, goKeys: GO_KEYS, singleKeys });
+}
+
+/** @param {{ children?: Children }} p */
+export function Shell({ children }) {
+  useEffect(() => onKey((key) => {
+    if (key !== '?') return false;
+    helpOpen.value = true;
+    return true;
+  }), []);
+  return html`
+    <a class="skip" href="#main">${t('top.skip')}</a>
+    ${h(TopBar, {})}
+    ${h(Banners, {})}
+    <div class="below">
+      ${h(Areas, {})}
+      <main id="main" tabindex="-1">${children}</main>
+    </div>
+    <p class="print-only print-foot">${t('print.made', { time: `${date(live.now())} ${clock(live.now())}`, zone: zone.value })}</p>
+    ${h(SpokenLog, {})}
+    ${h(Help, {})}
+  `;
+}

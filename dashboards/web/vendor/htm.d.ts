@@ -1,0 +1,3 @@
+// Types come from the package itself, which only the type check needs (tests/browser).
+export * from 'htm';
+export { default } from 'htm';

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { clock, date, decimalsOf, lang, number, offsetText, percent, quantity, stamp, unit, zone } from '../../../dashboards/web/lib/i18n.js';
+
+test('numbers: grouped, fixed decimals, a true minus and no minus before nothing', () => {
+  for (const code of ['zh-CN', 'en']) {
+    lang.value = code;
+    assert.equal(number(1234567.891, 1), '1,234,567.9');
+    assert.equal(number(-3.25, 2), '\u22123.25');
+    assert.equal(number(-0.04, 1), '0.0');
+  }
+  assert.equal(quantity(5, 1, 'kW'), '5.0\u00a0kW');
+  assert.equal(unit('\u2103'), '\u00b0C');
+});
+
+test('percentages never round to nothing or to all', () => {
+  assert.deepEqual([0, 0.001, 0.5, 0.999, 1].map((share) => percent(share).replace('\u00a0', '')), ['0%', '<1%', '50%', '>99%', '100%']);
+});
+
+test('digits a value was written with', () => {
+  assert.equal(decimalsOf([118.4, 110]), 1);
+  assert.equal(decimalsOf([0.1 + 0.2, null, true, 'x']), 3);
+});
+
+test('every time is in the site zone, whatever the machine says', () => {
+  const at = Date.UTC(2026, 10, 21, 16, 5, 9);
+  zone.value = 'Asia/Shanghai';
+  assert.deepEqual([date(at), clock(at), stamp(at), offsetText(at)], ['2026-11-22', '00:05:09', '11-22 00:05:09', '+08:00']);
+  zone.value = 'Asia/Kolkata';
+  assert.deepEqual([date(at), clock(at), offsetText(at)], ['2026-11-21', '21:35:09', '+05:30']);
+  zone.value = 'America/St_Johns';
+  assert.equal(offsetText(at), '\u221203:30');
+});
