@@ -253,14 +253,14 @@ export function duration(ms) {
   return t('age.d', { n: Math.floor(hours / 24) });
 }
 
-/** `Sun`, 周日 @param {string} day `2026-11-22` */
+/** `Sun` @param {string} day `2026-11-22` */
 export function weekday(day) {
   return new Intl.DateTimeFormat(lang.value, { weekday: 'short', timeZone: 'UTC' }).format(
     new Date(`${day}T12:00:00Z`),
   );
 }
 
-/** `November 2026`, 2026年11月 @param {string} month `2026-11` */
+/** `November 2026` @param {string} month `2026-11` */
 export function monthName(month) {
   return new Intl.DateTimeFormat(lang.value, { month: 'long', year: 'numeric', timeZone: 'UTC' }).format(
     new Date(`${month}-15T12:00:00Z`),

@@ -3,7 +3,7 @@
 import { h, html, useEffect, useRef, useState } from '../lib/ui.js';
 import { clock, minute, number, offsetMinutes, quantity, stamp, t } from '../lib/i18n.js';
 import { badSpans, nearest, numeric, runs, thin, tickDecimals, timeTicks, valueTicks } from '../lib/chart.js';
-import { reasonWord } from './value.js';
+import { reasonWord } from './basics.js';
 
 /** @typedef {import('../lib/types').Reading} Reading */
 /** @typedef {import('../lib/types').Point} Point */

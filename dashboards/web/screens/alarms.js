@@ -8,8 +8,7 @@ import { live } from '../lib/live.js';
 import { person } from '../lib/prefs.js';
 import { alarms as open, readAlarms } from '../lib/site.js';
 import { Act } from '../parts/act.js';
-import { Chip, Empty, Failure, Icon, Loading, Named, failureWords } from '../parts/basics.js';
-import { ValueNow, thenAndLimit, useSubscription } from '../parts/value.js';
+import { Chip, Empty, Failure, Icon, Loading, Named, ValueNow, failureWords, thenAndLimit, useSubscription } from '../parts/basics.js';
 
 /** @typedef {import('../lib/types').Alarm} Alarm */
 

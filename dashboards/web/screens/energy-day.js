@@ -7,10 +7,9 @@ import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
 import { CELL_MS, completeness, grid, isCivil, shiftDay, total } from '../lib/energy.js';
 import { timeTicks } from '../lib/chart.js';
 import { live } from '../lib/live.js';
-import { Empty, Failure, Icon, Loading, Named } from '../parts/basics.js';
+import { Empty, Failure, Icon, Loading, Named, reasonWord } from '../parts/basics.js';
 import { useWidth } from '../parts/series.js';
 import { Hatch, Legend, MeterPicker, Scale, doubts, roundTop, tone } from '../parts/tariff.js';
-import { reasonWord } from '../parts/value.js';
 
 /** @typedef {import('../lib/types').Meter} Meter */
 /** @typedef {import('../lib/types').Day} Day */

@@ -6,8 +6,7 @@ import { post, useGet } from '../lib/api.js';
 import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { Act } from '../parts/act.js';
-import { Chip, Empty, Failure, Grade, Icon, Loading, Named, failureWords } from '../parts/basics.js';
-import { ValueNow, thenAndLimit, useSubscription } from '../parts/value.js';
+import { Chip, Empty, Failure, Grade, Icon, Loading, Named, ValueNow, failureWords, thenAndLimit, useSubscription } from '../parts/basics.js';
 
 /** @typedef {import('../lib/types').WorkOrder} WorkOrder */
 /** @typedef {import('../lib/types').WorkOrderFull} WorkOrderFull */

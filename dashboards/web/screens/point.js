@@ -6,9 +6,8 @@ import { ApiError, get, query, revision, useGet } from '../lib/api.js';
 import { go, onKey, place, pointHref } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { pathOf } from '../lib/site.js';
-import { Empty, Failure, Icon, Loading, Named } from '../parts/basics.js';
+import { Empty, Failure, Icon, Loading, Named, qualityWords, reasonWord, useJudged, useSubscription } from '../parts/basics.js';
 import { Series } from '../parts/series.js';
-import { qualityWords, reasonWord, useJudged, useSubscription } from '../parts/value.js';
 
 /** @typedef {import('../lib/types').PointNow} PointNow */
 /** @typedef {import('../lib/types').Reading} Reading */

@@ -5,8 +5,7 @@ import { duration, number, scalar, stamp, t, unit } from '../lib/i18n.js';
 import { query, useGet } from '../lib/api.js';
 import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
 import { assetOf, pathOf, tree } from '../lib/site.js';
-import { Empty, Failure, Icon, Loading, Named } from '../parts/basics.js';
-import { qualityWords, useJudged, useSubscription } from '../parts/value.js';
+import { Empty, Failure, Icon, Loading, Named, qualityWords, useJudged, useSubscription } from '../parts/basics.js';
 
 /** @typedef {import('../lib/types').Point} Point */
 /** @typedef {import('../lib/types').PointPage} PointPage */
