@@ -1,7 +1,6 @@
 // Words, numbers and times for a person: the language's catalogue, Intl, and the site's zone.
 
-import { signal } from './ui.js';
-import { language } from './prefs.js';
+import { remembered, signal } from './ui.js';
 
 /** @typedef {import('./types').Names} Names */
 /** @typedef {import('./types').Scalar} Scalar */
@@ -9,6 +8,9 @@ import { language } from './prefs.js';
 const LANGUAGES = ['zh-CN', 'en'];
 const NBSP = '\u00a0';
 const MINUS = '\u2212';
+
+/** `zh-CN`, `en`, or empty: as the browser says. */
+export const language = remembered('language', '');
 
 /** The language shown; changes together with its catalogue. */
 export const lang = signal('zh-CN');

@@ -3,8 +3,7 @@
 // The server answers index.html for exactly these paths (src/ui compares the lists); anything
 // else is a 404 from the server, never this page.
 
-import { signal } from './ui.js';
-import { singleKeys } from './prefs.js';
+import { remembered, signal } from './ui.js';
 
 /** @typedef {{ screen: string, params: Record<string, string>, query: URLSearchParams, path: string }} Place */
 
@@ -98,6 +97,9 @@ function followLink(event) {
 }
 
 // ---- keys
+
+/** `on` or `off`: keys without Ctrl or Alt (WCAG 2.1.4 wants them to be switchable). */
+export const singleKeys = remembered('single-keys', 'on');
 
 /** Keys after `g`. */
 export const GO_KEYS = { p: '/points', a: '/alarms', w: '/work-orders', e: '/energy' };

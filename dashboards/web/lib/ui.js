@@ -1,4 +1,5 @@
-// Preact, its hooks, htm and signals under one roof: screens and parts import from here.
+// Preact, its hooks, htm and signals under one roof: screens and parts import from here. Also what a
+// browser remembers for its person; each such signal stands where it is used.
 //
 // Elements are written with htm, components with h(Component, props): the type check sees a wrong
 // prop through h() and not inside a template (tests/browser/check.mjs looks into the templates).
@@ -21,7 +22,37 @@ function cls(...names) {
   return names.filter(Boolean).join(' ');
 }
 
+const PREFIX = 'plantroom.';
+
+/** @param {string} key */
+function recall(key) {
+  try {
+    return localStorage.getItem(PREFIX + key);
+  } catch {
+    return null; // storage switched off, or no browser: everything works, it only forgets
+  }
+}
+
+/**
+ * A text kept on this device where the browser allows it.
+ * @param {string} key
+ * @param {string} fallback
+ */
+function remembered(key, fallback) {
+  const value = signal(recall(key) ?? fallback);
+  effect(() => {
+    const text = value.value;
+    try {
+      if (text === fallback) localStorage.removeItem(PREFIX + key);
+      else localStorage.setItem(PREFIX + key, text);
+    } catch {
+      // as above
+    }
+  });
+  return value;
+}
+
 export {
-  batch, cls, computed, effect, h, html, render, signal,
+  batch, cls, computed, effect, h, html, remembered, render, signal,
   useEffect, useId, useRef, useState,
 };

@@ -1,10 +1,12 @@
 // The form under an alarm or an order: who does it, a note, and the one next step.
 
-import { h, html, useId, useState } from '../lib/ui.js';
+import { h, html, remembered, useId, useState } from '../lib/ui.js';
 import { t } from '../lib/i18n.js';
 import { ApiError } from '../lib/api.js';
-import { person } from '../lib/prefs.js';
 import { Icon } from './basics.js';
+
+/** The name written under acknowledgements and work orders. */
+export const person = remembered('person', '');
 
 const NAME_MAX = 60;
 const NOTE_MAX = 500;

@@ -1,9 +1,8 @@
 // What stands around every screen: top bar, navigation, the link-lost banner, and the spoken log.
 
-import { cls, effect, h, html, signal, useEffect, useState } from '../lib/ui.js';
-import { clock, date, duration, lang, nameOf, number, offsetText, showLanguage, t, zone } from '../lib/i18n.js';
-import { GO_KEYS, onKey, place } from '../lib/nav.js';
-import { language, singleKeys, theme } from '../lib/prefs.js';
+import { cls, effect, h, html, remembered, signal, useEffect, useState } from '../lib/ui.js';
+import { clock, date, duration, lang, language, nameOf, number, offsetText, showLanguage, t, zone } from '../lib/i18n.js';
+import { GO_KEYS, onKey, place, singleKeys } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { alarms, readAlarms, site, unacknowledged } from '../lib/site.js';
 import { Chip, Icon, Named } from './basics.js';
@@ -21,6 +20,7 @@ const AREAS = /** @type {const} */ ([
   { href: '/energy', icon: 'energy', key: 'e', screens: ['energy', 'energy-day'] },
 ]);
 
+const theme = remembered('theme', 'auto');
 const helpOpen = signal(false);
 
 // ---- top bar

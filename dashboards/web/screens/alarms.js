@@ -5,9 +5,8 @@ import { clock, duration, fullStamp, nameOf, number, stamp, t } from '../lib/i18
 import { ApiError, post, useGet } from '../lib/api.js';
 import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
 import { live } from '../lib/live.js';
-import { person } from '../lib/prefs.js';
 import { alarms as open, readAlarms } from '../lib/site.js';
-import { Act } from '../parts/act.js';
+import { Act, person } from '../parts/act.js';
 import { Chip, Empty, Failure, Icon, Loading, Named, ValueNow, failureWords, thenAndLimit, useSubscription } from '../parts/basics.js';
 
 /** @typedef {import('../lib/types').Alarm} Alarm */
@@ -145,7 +144,7 @@ function Facts({ alarm }) {
     [t('alarms.raised'), html`<span class="num">${fullStamp(alarm.raised_at)}</span> <span class="quiet">${t('point.ago', { age: duration(live.now() - alarm.raised_at) })}</span>`],
   ];
   if (alarm.cleared_at !== null) rows.push([t('alarms.cleared'), html`<span class="num">${fullStamp(alarm.cleared_at)}</span>`]);
-  if (alarm.acked_at !== null) rows.push([t('alarms.acked'), html`<span class="num">${fullStamp(alarm.acked_at)}</span> ${alarm.acked_by}`]);
+  if (alarm.acked_at !== null) rows.push([t('alarms.acked'), html`<span class="num">${fullStamp(alarm.acked_at)}</span> <span data-written>${alarm.acked_by}</span>`]);
   if (alarm.work_order !== null) rows.push([t('alarms.work-order'), html`<a href=${`/work-orders/${alarm.work_order}`}>${t('alarms.order', { id: alarm.work_order })}</a>`]);
   return html`<dl class="facts">${rows.map(([term, text]) => html`<div key=${term}><dt>${term}</dt><dd>${text}</dd></div>`)}</dl>`;
 }

@@ -75,7 +75,7 @@ function Chart({ meter, cells, chosen, now }) {
 
 /** @param {{ meter: Meter, cells: Cell[], chosen: number | null, now: number }} p */
 function Table({ meter, cells, chosen, now }) {
-  return html`<div class="panel scroll-y" tabindex="0" role="group" aria-label=${t('energy.cells')}>
+  return html`<div class="panel scroll-x scroll-y" tabindex="0" role="group" aria-label=${t('energy.cells')}>
     <table class="table">
       <caption>${t('energy.cells-caption', { unit: meter.symbol })}</caption>
       <thead><tr><th scope="col">${t('energy.time')}</th>${meter.tariff && html`<th scope="col">${t('energy.class')}</th>`}<th scope="col" class="num">${meter.symbol}</th><th scope="col">${t('energy.quality')}</th></tr></thead>
@@ -110,7 +110,7 @@ function Register({ meter, cell, now }) {
     ${error && h(Failure, { error, retry: reload })}
     ${!reply && !error && h(Loading, { rows: 4 })}
     ${reply && list.length === 0 && h(Empty, { why: t('energy.no-readings') })}
-    ${list.length > 0 && html`<div class="scroll-y" tabindex="0" role="group" aria-label=${t('energy.readings')}><table class="table">
+    ${list.length > 0 && html`<div class="scroll-x scroll-y" tabindex="0" role="group" aria-label=${t('energy.readings')}><table class="table">
       <caption class="unseen">${t('energy.readings')}</caption>
       <thead><tr><th scope="col">${t('points.at')}</th><th scope="col" class="num">${meter.symbol}</th><th scope="col">${t('points.quality')}</th></tr></thead>
       <tbody>${list.map((one, i) => html`<tr key=${i}><th scope="row" class="time">${clock(one.at)}</th><td class="num">${scalar(one.value, 2)}</td>

@@ -34,7 +34,7 @@ function Row({ order, chosen }) {
     <th role="rowheader" scope="row" class="c-message"><a href=${withFilters(`/work-orders/${order.id}`)} data-row-link aria-current=${chosen ? 'true' : undefined}>${h(Named, { of: order.title })}</a></th>
     <td role="cell" class="c-place">${h(Named, { of: order.asset_name })}</td>
     <td role="cell" class="c-age num" title=${stamp(order.opened_at)}>${duration(live.now() - order.opened_at)}</td>
-    <td role="cell" class="c-who">${order.done_by ?? order.accepted_by ?? ''}</td>
+    <td role="cell" class="c-who" data-written>${order.done_by ?? order.accepted_by ?? ''}</td>
   </tr>`;
 }
 
@@ -73,7 +73,7 @@ function Steps({ order }) {
     return html`<li key=${step} class=${cls(at !== null && 'reached')} aria-current=${order.state === step ? 'step' : undefined}>
       <span class="step-word">${at !== null && h(Icon, { name: 'tick' })}${t(`order-state.${step}`)}</span>
       <span class="quiet num">${at === null ? '\u00a0' : stamp(at)}</span>
-      <span class="quiet">${by ?? '\u00a0'}</span>
+      <span class="quiet" data-written>${by ?? '\u00a0'}</span>
     </li>`;
   })}</ol>`;
 }
@@ -89,7 +89,7 @@ function Cause({ order }) {
     <div><dt>${t('alarms.now')}</dt><dd class="num" data-live>${h(ValueNow, { of: order })}</dd></div>
     <div><dt>${t('alarms.limit')}</dt><dd class="num">${limit ?? t('alarms.no-limit')}</dd></div>
     <div><dt>${t('orders.opened-at')}</dt><dd class="num">${fullStamp(order.opened_at)}</dd></div>
-    ${order.note && html`<div><dt>${t('orders.note')}</dt><dd>${order.note}</dd></div>`}
+    ${order.note && html`<div><dt>${t('orders.note')}</dt><dd data-written>${order.note}</dd></div>`}
   </dl>`;
 }
 
@@ -104,11 +104,11 @@ function Causes({ alarms }) {
 
 /** @param {{ order: WorkOrderFull }} p */
 function Story({ order }) {
-  return html`<table class="table story">
+  return html`<div class="scroll-x" tabindex="0" role="group" aria-label=${t('orders.history')}><table class="table story">
     <caption class="unseen">${t('orders.history')}</caption>
     <thead><tr><th scope="col">${t('orders.at')}</th><th scope="col">${t('orders.step')}</th><th scope="col">${t('orders.who')}</th><th scope="col">${t('orders.note')}</th></tr></thead>
-    <tbody>${order.history.map((row, i) => html`<tr key=${i}><th scope="row" class="time">${stamp(row.at)}</th><td>${t(`order-state.${row.to}`)}</td><td>${row.actor}</td><td>${row.note ?? ''}</td></tr>`)}</tbody>
-  </table>`;
+    <tbody>${order.history.map((row, i) => html`<tr key=${i}><th scope="row" class="time">${stamp(row.at)}</th><td>${t(`order-state.${row.to}`)}</td><td data-written>${row.actor}</td><td data-written>${row.note ?? ''}</td></tr>`)}</tbody>
+  </table></div>`;
 }
 
 /**

@@ -151,7 +151,7 @@ function ReadingTable({ point, readings }) {
   const at = Math.min(page, pages - 1);
   const end = readings.length - at * ROWS;
   const shown = readings.slice(Math.max(0, end - ROWS), end).reverse();
-  return html`<section class="panel">
+  return html`<section class="panel scroll-x" tabindex="0" aria-label=${t('point.readings')}>
     <table class="table readings-table">
       <caption>${t('point.readings-caption', { name: nameOf(point.name), n: number(readings.length, 0) })}</caption>
       <thead><tr><th scope="col">${t('points.at')}</th><th scope="col" class="num">${t('points.value')}${point.symbol && ` (${unit(point.symbol)})`}</th><th scope="col">${t('points.quality')}</th></tr></thead>

@@ -1,0 +1,657 @@
+// Drives the page in Chromium against a running plantroom, as a person would.
+//
+//   PLANTROOM_URL    its address, e.g. http://127.0.0.1:8080 (needed)
+//   PLANTROOM_PID    its process; killed by the last check, which then runs too
+//   PLANTROOM_SHOTS  a folder for screenshots of every screen, for review
+//   CHROMIUM         the browser, /usr/bin/chromium
+//   ONLY             runs only the checks whose name holds this text
+//
+// Prints `ok name`, `FAILED name` or `skipped name: why`, then the count. What is there to look at
+// (points, alarms, orders, meters) is asked from the API; nothing of the demo's plant is assumed.
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const base = (process.env.PLANTROOM_URL ?? '').replace(/\/$/, '');
+if (base === '') {
+  console.error('PLANTROOM_URL is not set: start `plantroom demo` and give its address.');
+  process.exit(2);
+}
+const shots = process.env.PLANTROOM_SHOTS;
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const CHROMIUM_ARGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync',
+];
+const DESK = { width: 1366, height: 768 };
+const WIDE = { width: 1920, height: 1080 };
+const PHONE = { width: 390, height: 844 };
+const LANGUAGES = ['zh-CN', 'en'];
+const THEMES = /** @type {const} */ (['light', 'dark']);
+const CJK = /[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]/;
+const LOST_WITHIN_MS = 10_000;
+
+class Skip extends Error {}
+
+let passed = 0;
+let failed = 0;
+let skipped = 0;
+
+/** @param {string} name @param {() => Promise<void>} run */
+async function check(name, run) {
+  if (process.env.ONLY && !name.includes(process.env.ONLY)) return;
+  try {
+    await run();
+    passed += 1;
+    console.log(`ok ${name}`);
+  } catch (error) {
+    if (error instanceof Skip) {
+      skipped += 1;
+      console.log(`skipped ${name}: ${error.message}`);
+      return;
+    }
+    failed += 1;
+    console.log(`FAILED ${name}`);
+    console.log(`    ${String(/** @type {any} */ (error)?.message ?? error).split('\n').slice(0, 14).join('\n    ')}`);
+  }
+}
+
+/** @param {unknown} truth @param {string} what @returns {asserts truth} */
+function must(truth, what) {
+  if (!truth) throw new Error(what);
+}
+
+/** @param {string} path */
+async function api(path) {
+  const reply = await fetch(`${base}/api/v1${path}`);
+  must(reply.ok, `GET ${path} answers ${reply.status}`);
+  return reply.json();
+}
+
+const profile = mkdtempSync(join(tmpdir(), 'plantroom-browser-'));
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...CHROMIUM_ARGS, `--disk-cache-dir=${profile}`],
+});
+const site = await api('/site');
+
+/**
+ * A fresh person's page. Anything it complains about fails the check that opened it.
+ * @param {{ language?: string, theme?: 'light' | 'dark', size?: { width: number, height: number }, touch?: boolean }} [over]
+ */
+async function person(over = {}) {
+  const context = await browser.newContext({
+    viewport: over.size ?? DESK, locale: over.language ?? 'zh-CN', colorScheme: over.theme ?? 'light',
+    timezoneId: site.timezone, hasTouch: over.touch ?? false, isMobile: over.touch ?? false,
+  });
+  const page = await context.newPage();
+  /** @type {string[]} */
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !/Failed to load resource|WebSocket connection/.test(message.text())) complaints.push(message.text());
+  });
+  return { page, context, complaints };
+}
+
+/** @param {import('playwright-core').Page} page @param {string} path */
+async function open(page, path) {
+  await page.goto(base + path);
+  await page.waitForSelector('main h1');
+  await settled(page);
+}
+
+/** No skeleton is left and, where live values stand, they have arrived. @param {import('playwright-core').Page} page */
+async function settled(page) {
+  await page.waitForFunction(() => !document.querySelector('.skeleton') && document.querySelector('main h1') &&
+    [...document.querySelectorAll('[data-live]')].every((cell) => !cell.textContent?.includes('…')), undefined, { timeout: 10_000 });
+  await page.waitForTimeout(150);
+}
+
+// ---- what there is to look at
+
+/** The screens, with something on them where the plant has it. */
+async function screens() {
+  const { items: points } = await api('/points?limit=200');
+  const { items: alarms } = await api('/alarms?state=all&limit=50');
+  const { items: orders } = await api('/work-orders?state=all');
+  const { items: meters } = await api('/energy/meters');
+  const numeric = points.find((/** @type {any} */ point) => point.kind !== 'text') ?? points[0];
+  must(numeric, 'the site has no point');
+  const day = new Intl.DateTimeFormat('en-CA', { timeZone: site.timezone }).format(new Date(site.now));
+  const all = [
+    ['points', '/points'], ['point', `/points/${numeric.address}`], ['alarms', '/alarms'], ['alarms-all', '/alarms?state=all'],
+    ['work-orders', '/work-orders'], ['work-orders-all', '/work-orders?state=all'], ['energy', '/energy'],
+  ];
+  if (alarms[0]) all.push(['alarm', `/alarms/${alarms[0].id}?state=all`]);
+  if (orders[0]) all.push(['work-order', `/work-orders/${orders[0].id}?state=all`]);
+  if (meters[0]) all.push(['energy-day', `/energy/${meters[0].id}/${day}`]);
+  return { list: /** @type {[string, string][]} */ (all), points, numeric, meters, day };
+}
+const plant = await screens();
+
+// ---- live values
+
+for (const language of LANGUAGES) {
+  await check(`points are live, ${language}`, async () => {
+    const { page, complaints } = await person({ language });
+    await open(page, '/points');
+    must(await page.evaluate((want) => document.documentElement.lang === want, language), 'the page is in another language');
+    const text = (/** @type {string} */ cell) => page.locator(cell).allTextContents();
+    const before = await text('.points-table .c-at');
+    must(before.length > 0 && before.some((time) => /\d\d:\d\d:\d\d/.test(time)), 'no row shows a data time');
+    await page.waitForFunction((old) => [...document.querySelectorAll('.points-table .c-at')].some((cell, i) => cell.textContent !== old[i]), before, { timeout: 8_000 });
+    must(await page.locator('.banner').count() === 0, 'a banner says the link is lost');
+    must(complaints.length === 0, complaints.join('\n'));
+    await page.context().close();
+  });
+}
+
+await check('the value of the API is the value on the page', async () => {
+  const { page } = await person({ language: 'en' });
+  await open(page, `/points/${plant.numeric.address}`);
+  const shown = async () => (await page.locator('.now .kpi').innerText()).split('\n')[0] ?? '';
+  for (let i = 0; i < 10; i += 1) {
+    const { value } = await api(`/points/${plant.numeric.address}`);
+    await page.waitForTimeout(400);
+    const text = (await shown()).replace(/[,\s]/g, '').replace('\u2212', '-');
+    const wanted = typeof value?.value === 'number' ? value.value.toFixed(plant.numeric.decimals) : value?.value === null ? '\u2014' : null;
+    if (wanted === null || text.startsWith(wanted)) return page.context().close();
+  }
+  throw new Error(`the page shows ${await shown()} and never what the API says`);
+});
+
+await check('the first route: 25 requests and 150 KiB at most, all from this server', async () => {
+  const { page, context } = await person();
+  const session = await context.newCDPSession(page);
+  await session.send('Network.enable');
+  /** @type {Map<string, string>} */
+  const asked = new Map();
+  let bytes = 0;
+  session.on('Network.requestWillBeSent', (event) => asked.set(event.requestId, event.request.url));
+  session.on('Network.loadingFinished', (event) => { bytes += event.encodedDataLength; });
+  await open(page, '/');
+  await page.waitForTimeout(500);
+  const urls = [...asked.values()];
+  const foreign = urls.filter((url) => !url.startsWith(base));
+  must(foreign.length === 0, `foreign: ${foreign.join(' ')}`);
+  must(urls.length <= 25, `${urls.length} requests:\n${urls.join('\n')}`);
+  must(bytes <= 150 * 1024, `${bytes} bytes`);
+  await context.close();
+});
+
+await check('at most 300 live cells and 3,000 nodes are mounted', async () => {
+  const { page } = await person();
+  await open(page, '/points');
+  const [cells, nodes] = await page.evaluate(() => [document.querySelectorAll('[data-live]').length, document.querySelectorAll('*').length]);
+  must((cells ?? 0) <= 300 && (nodes ?? 0) <= 3_000, `${cells} live cells, ${nodes} nodes`);
+  await page.context().close();
+});
+
+await check('eight tabs on one browser are all live', async () => {
+  const { page, context } = await person();
+  const pages = [page];
+  while (pages.length < 8) pages.push(await context.newPage());
+  await Promise.all(pages.map((tab) => open(tab, '/points')));
+  const started = Date.now();
+  await pages[0]?.evaluate(() => fetch('/api/v1/site').then((reply) => reply.json()));
+  must(Date.now() - started < 2_000, 'an API call hangs behind the tabs');
+  for (const tab of pages) must(await tab.locator('.banner').count() === 0, 'a tab has no link');
+  await context.close();
+});
+
+// ---- words
+
+await check('the English page holds no Chinese outside marked names', async () => {
+  const { page } = await person({ language: 'en' });
+  for (const [name, path] of plant.list) {
+    await open(page, path);
+    const found = await page.evaluate((source) => {
+      const chinese = new RegExp(source);
+      const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      /** @type {string[]} */
+      const out = [];
+      for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const inside = node.parentElement;
+        // What people wrote (names, notes) is data, in whichever language they write.
+        if (chinese.test(node.textContent ?? '') && !inside?.closest('[lang^="zh"], noscript, [data-written]')) out.push(node.textContent ?? '');
+      }
+      for (const element of document.querySelectorAll('[aria-label], [title], [placeholder]')) {
+        for (const attribute of ['aria-label', 'title', 'placeholder']) {
+          const text = element.getAttribute(attribute) ?? '';
+          if (chinese.test(text)) out.push(`${attribute}: ${text}`);
+        }
+      }
+      return out;
+    }, CJK.source);
+    must(found.length === 0, `${name}: ${found.slice(0, 5).join(' | ')}`);
+  }
+  await page.context().close();
+});
+
+await check('no key stands where words should be', async () => {
+  const keys = /(?:^|\s)(?:act|action|age|alarms|banner|chart|energy|error|help|kind|link|log|nav|orders|point|points|quality|reason|state|top)\.[a-z-]+/;
+  for (const language of LANGUAGES) {
+    const { page } = await person({ language });
+    for (const [name, path] of plant.list) {
+      await open(page, path);
+      const text = await page.locator('body').innerText();
+      must(!keys.test(text), `${name}: ${keys.exec(text)?.[0]}`);
+    }
+    await page.context().close();
+  }
+});
+
+await check('language and theme are chosen, kept and shown in words', async () => {
+  const { page } = await person({ language: 'zh-CN' });
+  await open(page, '/points');
+  await page.getByRole('button', { name: 'English' }).click();
+  await page.getByRole('heading', { name: 'Points', level: 1 }).waitFor();
+  const theme = page.getByRole('button', { name: /^Theme/ });
+  await theme.click();
+  await theme.click();
+  must(await page.evaluate(() => document.documentElement.dataset.theme) === 'dark', 'not dark after two steps');
+  await page.reload();
+  await page.getByRole('heading', { name: 'Points', level: 1 }).waitFor();
+  must(await page.evaluate(() => document.documentElement.dataset.theme) === 'dark', 'the theme is forgotten');
+  await page.context().close();
+});
+
+await check('times are in the site zone and a PC elsewhere is told so', async () => {
+  const context = await browser.newContext({ viewport: DESK, locale: 'en', timezoneId: site.timezone === 'America/New_York' ? 'Asia/Tokyo' : 'America/New_York' });
+  const page = await context.newPage();
+  await open(page, '/points');
+  await page.locator('.clock .tag').waitFor();
+  const shown = (await page.locator('.clock time').innerText()).slice(0, 16);
+  const format = new Intl.DateTimeFormat('sv-SE', { timeZone: site.timezone, dateStyle: 'short', timeStyle: 'medium' });
+  const near = [-60_000, 0, 60_000].map((ms) => format.format(Date.now() + ms).slice(0, 16));
+  must(near.includes(shown), `the clock shows ${shown}, the site has ${near[1]}`);
+  await context.close();
+});
+
+// ---- access
+
+for (const language of LANGUAGES) {
+  for (const theme of THEMES) {
+    for (const size of [DESK, PHONE]) {
+      await check(`axe finds nothing, ${language}, ${theme}, ${size.width} px`, async () => {
+        const { page } = await person({ language, theme, size });
+        for (const [name, path] of plant.list) {
+          await open(page, path);
+          await page.evaluate(axeSource);
+          const violations = await page.evaluate(async () => {
+            const axe = /** @type {any} */ (window).axe;
+            const result = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'] });
+            return result.violations.map((/** @type {any} */ one) => `${one.id}: ${one.nodes.slice(0, 3).map((/** @type {any} */ node) => node.html.slice(0, 160)).join(' ;; ')}`);
+          });
+          must(violations.length === 0, `${name}: ${violations.join('\n')}`);
+        }
+        await page.context().close();
+      });
+    }
+  }
+}
+
+/** Text that an ancestor or the window cuts off. @param {import('playwright-core').Page} page */
+function clipped(page) {
+  return page.evaluate(() => {
+    /** @type {string[]} */
+    const out = [];
+    /** Kept for readers of screens only. @type {(element: Element | null) => boolean} */
+    const hidden = (element) => element !== null && (getComputedStyle(element).clipPath !== 'none' || hidden(element.parentElement));
+    if (document.documentElement.scrollWidth > window.innerWidth + 1) out.push(`the page is ${document.documentElement.scrollWidth} px wide`);
+    for (const element of document.querySelectorAll('body *')) {
+      const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent?.trim());
+      if (!own || hidden(element) || element.closest('option, svg, noscript, .skip') || !(element instanceof HTMLElement) || element.offsetParent === null) continue;
+      const style = getComputedStyle(element);
+      if (style.overflowX !== 'visible' && element.scrollWidth > element.clientWidth + 1) out.push(`${element.className}: ${element.textContent}`);
+      const box = element.getBoundingClientRect();
+      if (!element.closest('.scroll-x') && (box.right > window.innerWidth + 1 || box.left < -1)) out.push(`outside: ${element.textContent}`);
+      if (element.tagName === 'BUTTON' && element.scrollWidth > element.clientWidth + 1) out.push(`button: ${element.textContent}`);
+    }
+    return out.slice(0, 6);
+  });
+}
+
+for (const language of LANGUAGES) {
+  for (const size of [DESK, WIDE, PHONE, { width: 320, height: 640 }]) {
+    await check(`no text is cut off, ${language}, ${size.width} px`, async () => {
+      const { page } = await person({ language, size });
+      for (const [name, path] of plant.list) {
+        await open(page, path);
+        const found = await clipped(page);
+        must(found.length === 0, `${name}: ${found.join('\n')}`);
+      }
+      await page.context().close();
+    });
+  }
+}
+
+await check('keys alone: go, search, rows, open, back, help, and the switch', async () => {
+  const { page } = await person({ language: 'en' });
+  await open(page, '/points');
+  const path = () => page.evaluate(() => location.pathname);
+  for (const [key, target] of [['a', '/alarms'], ['w', '/work-orders'], ['e', '/energy'], ['p', '/points']]) {
+    await page.keyboard.press('g');
+    await page.keyboard.press(String(key));
+    await page.waitForFunction((want) => location.pathname === want, target);
+    await settled(page);
+  }
+  await page.keyboard.press('/');
+  must(await page.evaluate(() => document.activeElement?.hasAttribute('data-search')), '/ does not reach the search');
+  await page.keyboard.type('g');
+  must(await page.locator('[data-search]').inputValue() === 'g', 'a key typed into a field is lost');
+  await page.keyboard.press('Backspace');
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => location.search === '');
+  await settled(page);
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  const name = await page.evaluate(() => document.activeElement?.textContent);
+  await page.keyboard.press('k');
+  await page.keyboard.press('j');
+  must(name && await page.evaluate(() => document.activeElement?.textContent) === name, 'j and k do not walk the rows');
+  const ring = await page.evaluate(() => getComputedStyle(/** @type {Element} */ (document.activeElement)).outlineStyle);
+  must(ring === 'solid', 'the focused row has no ring');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name, level: 1 }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => location.pathname === '/points');
+  await page.keyboard.press('?');
+  await page.getByRole('dialog').waitFor();
+  await page.getByRole('checkbox').uncheck();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.keyboard.press('g');
+  await page.keyboard.press('a');
+  await page.waitForTimeout(200);
+  must(await path() === '/points', 'single keys still act after being switched off');
+  await page.context().close();
+});
+
+await check('a hand: targets of 48 px on a phone', async () => {
+  const { page } = await person({ size: PHONE, touch: true });
+  for (const [name, path] of plant.list) {
+    await open(page, path);
+    const small = await page.evaluate(() => [...document.querySelectorAll('.areas a, main button, main select, main input, .switches button, .points-table .c-name a')]
+      .filter((one) => one instanceof HTMLElement && one.offsetParent !== null && one.getBoundingClientRect().height < 47.5)
+      .map((one) => `${one.outerHTML.slice(0, 90)} is ${one.getBoundingClientRect().height} px`));
+    must(small.length === 0, `${name}: ${small.slice(0, 3).join('\n')}`);
+  }
+  await page.context().close();
+});
+
+// ---- what must never look alive
+
+/**
+ * Puts itself between page and server: `cut()` is a pulled cable, nothing comes and nothing closes.
+ * `without` takes one point out of the values, as if its device were frozen.
+ * @param {import('playwright-core').Page} page
+ */
+async function between(page) {
+  const state = { cut: false, without: '' };
+  /** @type {Map<number, string[]>} */
+  const orders = new Map();
+  await page.routeWebSocket(/\/api\/v1\/live$/, (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) => { if (!state.cut) server.send(message); });
+    server.onMessage((message) => {
+      if (state.cut) return;
+      const parsed = JSON.parse(String(message));
+      if (parsed.t === 'snap') orders.set(parsed.id, parsed.points);
+      if (parsed.t === 'snap' && state.without) return; // the page keeps what it has
+      if (parsed.t === 'd' && state.without) parsed.d = dropFrom(parsed.d, (orders.get(parsed.id) ?? []).indexOf(state.without));
+      socket.send(JSON.stringify(parsed));
+    });
+  });
+  await page.route(/\/api\/v1\//, (route) => (state.cut ? route.abort() : route.continue()));
+  return state;
+}
+
+/** A delta without one index. @param {any[]} flat @param {number} unwanted */
+function dropFrom(flat, unwanted) {
+  const out = [];
+  let index = 0;
+  let before = 0;
+  for (let i = 0; i + 4 < flat.length; i += 5) {
+    index += flat[i];
+    if (index === unwanted) continue;
+    out.push(index - before, ...flat.slice(i + 1, i + 5));
+    before = index;
+  }
+  return out;
+}
+
+/** Every live value is hatched or bad, and the banner stands. @param {import('playwright-core').Page} page */
+function allHatched(page) {
+  return page.waitForFunction(() => {
+    const cells = [...document.querySelectorAll('[data-live]')];
+    return document.querySelector('.banner.hatched') !== null &&
+      cells.every((cell) => cell.classList.contains('hatched') || cell.querySelector('.hatched') !== null);
+  }, undefined, { timeout: LOST_WITHIN_MS, polling: 50 });
+}
+
+for (const language of LANGUAGES) {
+  for (const [name, path] of plant.list.filter(([one]) => ['points', 'point', 'alarms', 'work-order'].includes(one))) {
+    await check(`a lost link hatches ${name} within 10 s, ${language}`, async () => {
+      const { page } = await person({ language });
+      const state = await between(page);
+      await open(page, path);
+      await page.waitForTimeout(1_500);
+      state.cut = true;
+      const cut = Date.now();
+      await allHatched(page);
+      must(Date.now() - cut <= LOST_WITHIN_MS, `after ${Date.now() - cut} ms`);
+      const banner = await page.locator('.banner').innerText();
+      must(/\d\d:\d\d:\d\d/.test(banner), `the banner gives no time: ${banner}`);
+      must(language === 'en' ? /^Link lost · data as of/.test(banner) : CJK.test(banner), banner);
+      if (name !== 'points') return page.context().close();
+      state.cut = false;
+      await page.locator('.banner').waitFor({ state: 'detached', timeout: 25_000 });
+      await page.context().close();
+    });
+  }
+}
+
+await check('what a person typed stays while the link is lost', async () => {
+  const alarm = (await api('/alarms?state=open&limit=50')).items.find((/** @type {any} */ one) => !one.acked);
+  if (!alarm) throw new Skip('no unacknowledged alarm');
+  const { page } = await person({ language: 'en' });
+  const state = await between(page);
+  await open(page, `/alarms/${alarm.id}`);
+  await page.getByLabel('Your name').fill('Lin');
+  await page.getByLabel('Note (optional)').fill('on my way');
+  state.cut = true;
+  await allHatched(page);
+  await page.getByRole('button', { name: 'Acknowledge', exact: true }).last().click();
+  await page.getByText('The server does not answer.').first().waitFor();
+  must(await page.getByLabel('Note (optional)').inputValue() === 'on my way', 'the note is gone');
+  await page.context().close();
+});
+
+for (const language of LANGUAGES) {
+  await check(`a frozen device: its value alone turns stale, ${language}`, async () => {
+    const quick = plant.points.slice(0, 100).filter((/** @type {any} */ point) => point.stale_after_ms <= 30_000);
+    const { items } = await api(`/values?points=${quick.map((/** @type {any} */ point) => point.address).join(',')}`);
+    const now = (await api('/site')).now;
+    const good = items.filter((/** @type {any} */ value) => value.quality === 'good' && now - value.at < 5_000);
+    if (good.length < 2) throw new Skip('fewer than two good points that turn stale within 30 s');
+    const frozen = quick.find((/** @type {any} */ point) => point.address === good[0].point);
+    const { page } = await person({ language });
+    const state = await between(page);
+    await open(page, '/points');
+    const row = (/** @type {string} */ address) => page.locator('tr[data-row]', { has: page.locator(`a[href="/points/${address}"]`) });
+    must(await row(frozen.address).locator('.hatched').count() === 0, 'hatched from the start');
+    state.without = frozen.address;
+    await row(frozen.address).locator('.c-value.hatched').waitFor({ timeout: frozen.stale_after_ms + 3_000 });
+    must(/\d/.test(await row(frozen.address).locator('.c-value').innerText()), 'the number is gone');
+    must(await row(good[1].point).locator('.hatched').count() === 0, 'another point is hatched too');
+    await page.context().close();
+  });
+}
+
+await check('a page opened while nothing answers says so within 10 s', async () => {
+  const { page } = await person({ language: 'en' });
+  const state = await between(page);
+  await page.routeWebSocket(/\/api\/v1\/live$/, (socket) => { void socket; }); // opens, never speaks
+  state.cut = true;
+  await page.goto(`${base}/points`);
+  await page.getByText('Link lost · no data yet').waitFor({ timeout: LOST_WITHIN_MS });
+  await page.locator('.failure').waitFor();
+  await page.context().close();
+});
+
+await check('without WebSocket the same values come as a stream', async () => {
+  const { page } = await person();
+  await page.addInitScript(() => {
+    /** @type {any} */ (window).WebSocket = class {
+      constructor() { setTimeout(() => this.onclose?.(), 5); }
+      /** @type {null | (() => void)} */ onclose = null;
+      close() {}
+    };
+  });
+  await page.goto(`${base}/points`);
+  await page.waitForFunction(() => [...document.querySelectorAll('.points-table .c-value')].some((cell) => /\d/.test(cell.textContent ?? '')), undefined, { timeout: 10_000 });
+  await page.context().close();
+});
+
+// ---- alarms and orders, by hand
+
+await check('an alarm is acknowledged with a name that is remembered', async () => {
+  const before = (await api('/alarms?state=open&limit=500')).items.filter((/** @type {any} */ one) => !one.acked);
+  const alarm = before[0];
+  if (!alarm) throw new Skip('no unacknowledged alarm');
+  const { page } = await person({ language: 'en', size: PHONE, touch: true });
+  await open(page, '/alarms');
+  must(await page.getByText('Supplementary display.').count() === 1, 'the page does not say that it is supplementary');
+  await open(page, `/alarms/${alarm.id}`);
+  await page.getByLabel('Your name').fill('Lin Hua');
+  await page.getByLabel('Note (optional)').fill('seen');
+  await page.locator('form.act button').click();
+  await page.locator('form.act').waitFor({ state: 'detached' });
+  const after = await api(`/alarms/${alarm.id}`);
+  must(after.acked && after.acked_by === 'Lin Hua', JSON.stringify(after));
+  must((await page.locator('.detail').innerText()).includes('Lin Hua'), 'the panel does not name who');
+  must(await page.evaluate(() => localStorage.getItem('plantroom.person')) === 'Lin Hua', 'the name is not remembered');
+  await page.context().close();
+});
+
+await check('an order is accepted and finished; closing is refused while its alarm is active, and the page says why', async () => {
+  const { items } = await api('/work-orders?state=open');
+  /** @type {any} */
+  let order = null;
+  for (const one of items) {
+    const full = await api(`/work-orders/${one.id}`);
+    if (full.alarms.some((/** @type {any} */ alarm) => alarm.active)) { order = full; break; }
+  }
+  if (!order) throw new Skip('no open order with an active alarm');
+  const { page } = await person({ language: 'en', size: PHONE, touch: true });
+  await open(page, `/work-orders/${order.id}`);
+  await page.getByLabel('Your name').fill('Chen');
+  for (const [state, verb] of [['new', 'Accept'], ['accepted', 'Finish']]) {
+    if ((await api(`/work-orders/${order.id}`)).state !== state) continue;
+    if (state === 'accepted') await page.getByLabel('What was done').fill('fan restarted');
+    await page.getByRole('button', { name: verb, exact: true }).click();
+    await page.getByRole('button', { name: verb, exact: true }).waitFor({ state: 'detached' });
+  }
+  await page.getByRole('button', { name: 'Close the order', exact: true }).click();
+  const refusal = page.locator('.refusal');
+  await refusal.waitFor();
+  const words = await refusal.innerText();
+  if ((await api(`/work-orders/${order.id}`)).alarms.some((/** @type {any} */ alarm) => alarm.active)) {
+    must(/still active/.test(words) && /back within its limit/.test(words), words);
+  }
+  must((await api(`/work-orders/${order.id}`)).state === 'done', 'the order is not in the state done');
+  await page.context().close();
+});
+
+// ---- energy
+
+await check('energy: a bar opens its day, a quarter hour its readings, and sums are equal', async () => {
+  const meter = plant.meters[0];
+  if (!meter) throw new Skip('no meter');
+  const { page } = await person({ language: 'en' });
+  await open(page, `/energy/${meter.id}`);
+  const bars = page.locator('a.bar');
+  must(await bars.count() > 0, 'no bar');
+  const numberOf = (/** @type {string} */ text) => Number(text.replace(/[^\d.\u2212-]/g, '').replace('\u2212', '-'));
+  const days = await page.locator('.energy-table tbody tr').count();
+  must(days === await bars.count(), `${days} rows and ${await bars.count()} bars`);
+  const column = 1 + (meter.tariff?.classes.length ?? 0);
+  const cells = await page.locator(`.energy-table tbody tr td:nth-child(${column + 1})`).allInnerTexts();
+  const sum = cells.map(numberOf).filter((value) => !Number.isNaN(value)).reduce((a, b) => a + b, 0);
+  const total = numberOf(await page.locator(`.energy-table tfoot td:nth-child(${column + 1})`).innerText());
+  must(Math.abs(sum - total) < 0.006 * Math.max(1, days), `the rows make ${sum}, the total is ${total}`);
+  await page.locator('.energy-table tbody a').first().click();
+  await page.waitForFunction(() => /^\/energy\/[^/]+\/\d/.test(location.pathname));
+  await settled(page);
+  await page.locator('.day-split [data-row-link]').first().click();
+  await page.getByRole('link', { name: 'See these readings on the point page' }).click();
+  await page.waitForFunction(() => location.pathname.startsWith('/points/') && location.search.includes('from='));
+  await settled(page);
+  await page.context().close();
+});
+
+await check('energy on paper: no controls, the table whole', async () => {
+  const { page } = await person();
+  await open(page, '/energy');
+  await page.emulateMedia({ media: 'print' });
+  must(!(await page.locator('.areas').isVisible()) && !(await page.locator('.switches').isVisible()), 'controls are printed');
+  const pdf = await page.pdf({ format: 'A4' });
+  must(pdf.length > 10_000, `a PDF of ${pdf.length} bytes`);
+  await page.context().close();
+});
+
+await check('an unknown point and an unknown page are said plainly', async () => {
+  const { page } = await person({ language: 'en' });
+  await page.goto(`${base}/points/no-such/point`);
+  await page.getByText('There is no such thing.').waitFor();
+  const reply = await page.goto(`${base}/no-such-page`);
+  must(reply?.status() === 404, `an unknown path answers ${reply?.status()}`);
+  await page.context().close();
+});
+
+// ---- for review
+
+if (shots) {
+  mkdirSync(shots, { recursive: true });
+  await check('screenshots', async () => {
+    for (const [language, theme] of /** @type {[string, 'light' | 'dark'][]} */ ([['zh-CN', 'light'], ['en', 'dark']])) {
+      for (const size of [DESK, WIDE, PHONE]) {
+        const { page } = await person({ language, theme, size, touch: size === PHONE });
+        for (const [name, path] of plant.list) {
+          await open(page, path);
+          await page.screenshot({ path: join(shots, `${name}-${size.width}x${size.height}-${language}-${theme}.png`) });
+        }
+        await page.context().close();
+      }
+    }
+  });
+}
+
+// ---- the server dies; nothing runs after this
+
+const pid = Number(process.env.PLANTROOM_PID);
+if (pid > 0) {
+  await check('the server is killed: every open page is hatched within 10 s, in both languages', async () => {
+    const pages = [];
+    for (const language of LANGUAGES) {
+      for (const [, path] of plant.list.filter(([one]) => ['points', 'point', 'alarms'].includes(one))) {
+        const { page } = await person({ language });
+        await open(page, path);
+        pages.push(page);
+      }
+    }
+    process.kill(pid, 'SIGKILL');
+    const killed = Date.now();
+    await Promise.all(pages.map(allHatched));
+    must(Date.now() - killed <= LOST_WITHIN_MS, `after ${Date.now() - killed} ms`);
+  });
+}
+
+await browser.close();
+rmSync(profile, { recursive: true, force: true });
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exit(failed === 0 ? 0 : 1);
