@@ -17,8 +17,7 @@ const RETRY_MS = 3_000;
 export const site = signal(/** @type {Site | null} */ (null));
 const assets = signal(/** @type {Asset[]} */ ([]));
 
-/** Assets in the order of the tree, each with its depth. */
-export const tree = computed(() => {
+const childrenOf = computed(() => {
   /** @type {Map<string | null, Asset[]>} */
   const children = new Map();
   for (const asset of assets.value) {
@@ -26,17 +25,28 @@ export const tree = computed(() => {
     list.push(asset);
     children.set(asset.parent, list);
   }
-  /** @type {{ asset: Asset, depth: number }[]} */
-  const out = [];
-  const visit = (/** @type {string | null} */ parent, /** @type {number} */ depth) => {
-    for (const asset of children.get(parent) ?? []) {
-      out.push({ asset, depth });
-      visit(asset.id, depth + 1);
-    }
-  };
-  visit(null, 0);
-  return out;
+  return children;
 });
+
+/**
+ * The assets to choose from next: what the chosen one is in, itself, and what is right below it.
+ * A site has thousands; the rest is a step further down, or found by search.
+ * @param {string | null} chosen
+ * @param {number} most
+ */
+export function choices(chosen, most) {
+  const children = childrenOf.value;
+  const roots = children.get(null) ?? [];
+  const path = chosen === null ? roots.slice(0, 1) : pathOf(chosen);
+  const above = path.map((asset, depth) => ({ asset, depth }));
+  const last = path[path.length - 1];
+  const below = (last ? children.get(last.id) : undefined) ?? [];
+  const others = chosen === null ? roots.slice(1) : [];
+  const shown = [
+    ...above, ...below.map((asset) => ({ asset, depth: path.length })), ...others.map((asset) => ({ asset, depth: 0 })),
+  ];
+  return { shown: shown.slice(0, most), more: Math.max(0, shown.length - most) };
+}
 
 const assetsById = computed(() => new Map(assets.value.map((asset) => [asset.id, asset])));
 

@@ -4,7 +4,7 @@ import { cls, h, html, useEffect, useRef, useState } from '../lib/ui.js';
 import { duration, number, scalar, stamp, t, unit } from '../lib/i18n.js';
 import { query, useGet } from '../lib/api.js';
 import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
-import { assetOf, pathOf, tree } from '../lib/site.js';
+import { assetOf, choices, pathOf } from '../lib/site.js';
 import { Empty, Failure, Icon, Loading, Named, qualityWords, useJudged, useSubscription } from '../parts/basics.js';
 
 /** @typedef {import('../lib/types').Point} Point */
@@ -12,6 +12,7 @@ import { Empty, Failure, Icon, Loading, Named, qualityWords, useJudged, useSubsc
 
 /** Rows of a page; three live cells each stays within the 300 a page may mount. */
 const PAGE = 100;
+const CHOICES_MAX = 200;
 const TYPING_MS = 250;
 
 /** Consecutive points of one asset. @param {Point[]} points */
@@ -76,6 +77,7 @@ function Table({ points }) {
 function Filter() {
   const wanted = place.value.query.get('search') ?? '';
   const asset = place.value.query.get('asset') ?? '';
+  const { shown, more } = choices(asset === '' ? null : asset, CHOICES_MAX);
   const [text, setText] = useState(wanted);
   const timer = useRef(/** @type {any} */ (null));
   useEffect(() => {
@@ -94,7 +96,8 @@ function Filter() {
     <label class="field"><span class="unseen">${t('points.asset')}</span>
       <select value=${asset} onChange=${(/** @type {any} */ event) => go(withQuery({ asset: event.target.value, after: null }))}>
         <option value="">${t('points.all-assets')}</option>
-        ${tree.value.map(({ asset: one, depth }) => html`<option key=${one.id} value=${one.id}>${'\u2003'.repeat(depth)}${h(Named, { of: one.name })}</option>`)}
+        ${shown.map(({ asset: one, depth }) => html`<option key=${one.id} value=${one.id}>${'\u2003'.repeat(depth)}${h(Named, { of: one.name })}</option>`)}
+        ${more > 0 && html`<option disabled>${t('points.more-assets', { n: number(more, 0) })}</option>`}
       </select></label>
   </form>`;
 }
