@@ -27,7 +27,7 @@ pub const SELF: &str = "plantroom";
 /// What a step gives.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Everything new, for the historian and the energy engine.
+    /// Everything new, for the historian.
     pub history: Option<Arc<Batch>>,
     /// The part of it that is now current, for the table and the alarms; nearly always the
     /// same batch.

@@ -27,8 +27,6 @@ pub struct Metrics {
     pub historian_waiting: Gauge,
     /// Milliseconds spent waiting for the alarm engine.
     pub alarms_wait_ms: Counter,
-    /// Batches the energy engine will have to read from the history.
-    pub energy_skipped: Counter,
 }
 
 impl Metrics {
@@ -47,11 +45,6 @@ impl Metrics {
                 "readings_alarms_wait_milliseconds",
                 "Time spent waiting for the alarm engine",
                 &self.alarms_wait_ms,
-            ),
-            (
-                "readings_energy_skipped",
-                "Batches the energy engine reads from the history",
-                &self.energy_skipped,
             ),
         ];
         for (name, help, counter) in counters {

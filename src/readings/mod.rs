@@ -26,9 +26,9 @@ use std::sync::Arc;
 
 /// Gives a word its number, a new one if it is new; none when the dictionary refuses it (too
 /// long, too many). The dictionary is the historian's; its end of this is handed in at build.
-pub type TextIds = Box<dyn FnMut(&str) -> Option<TextId> + Send>;
+pub type TextIds = Box<dyn FnMut(&str) -> Option<TextId> + Send + Sync>;
 
-/// What alarms and energy are fed with.
+/// What the alarms are fed with.
 #[derive(Clone, Debug)]
 pub enum Feed {
     /// Readings, as they become current. Late ones (older than what was current) are only in

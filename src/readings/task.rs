@@ -12,7 +12,6 @@ use crate::clock::{Clock, Mono};
 use crate::field::FieldBatch;
 use crate::point::{Batch, Severity, UtcMs};
 use std::collections::VecDeque;
-use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -40,8 +39,6 @@ pub struct Outlets {
     pub alarms: mpsc::Sender<Feed>,
     /// Waited for with patience.
     pub historian: mpsc::Sender<HistorianFeed>,
-    /// Only woken: it reads the history by its own cursor.
-    pub energy: mpsc::Sender<Feed>,
 }
 
 /// The task; see [`Task::run`].
@@ -119,9 +116,6 @@ impl Task {
             }
             return;
         };
-        if self.outlets.energy.try_send(Feed::Readings(Arc::clone(&batch))).is_err() {
-            self.metrics.energy_skipped.inc();
-        }
         self.store(HistorianFeed { batch, ack: outcome.ack, lost_before: None }, backlog).await;
     }
 
@@ -280,6 +274,7 @@ mod tests {
     use crate::point::{Decimal, PointId, Quality, Reason, Value, ValueKind};
     use crate::readings::{PointSettings, Settings};
     use std::future::Future;
+    use std::sync::Arc;
     use std::time::Duration;
 
     const START: UtcMs = UtcMs(1_800_000_000_000);
@@ -289,7 +284,6 @@ mod tests {
         field: mpsc::Sender<FieldBatch>,
         alarms: mpsc::Receiver<Feed>,
         historian: mpsc::Receiver<HistorianFeed>,
-        energy: mpsc::Receiver<Feed>,
         acks: (AckSender, AckReceiver),
         current: Current,
         metrics: Metrics,
@@ -313,7 +307,6 @@ mod tests {
         let (field, field_rx) = mpsc::channel(4);
         let (alarms_tx, alarms) = mpsc::channel(64);
         let (historian_tx, historian) = mpsc::channel(historian_room);
-        let (energy_tx, energy) = mpsc::channel(1);
         let task = Task {
             engine: Engine::new(settings, clock.now()),
             current: current.clone(),
@@ -321,11 +314,11 @@ mod tests {
             clock: clock.clone(),
             metrics: metrics.clone(),
             limits: Limits { backlog_max: 2, ..Limits::default() },
-            outlets: Outlets { alarms: alarms_tx, historian: historian_tx, energy: energy_tx },
+            outlets: Outlets { alarms: alarms_tx, historian: historian_tx },
         };
         let stop = CancellationToken::new();
         let run = task.run(field_rx, stop.clone());
-        (Plant { field, alarms, historian, energy, acks: acks(), current, metrics, clock, stop }, run)
+        (Plant { field, alarms, historian, acks: acks(), current, metrics, clock, stop }, run)
     }
 
     impl Plant {
@@ -370,7 +363,6 @@ mod tests {
             assert_eq!(plant.shown(), Some(int(42)));
             let feed = plant.historian.recv().await.unwrap();
             assert!(Arc::ptr_eq(&feed.batch, &alarmed));
-            assert!(plant.energy.try_recv().is_ok());
             assert!(plant.acks.1.try_recv().is_err());
             feed.ack.unwrap().commit();
             assert_eq!(plant.acks.1.try_recv().unwrap().packet, 7);

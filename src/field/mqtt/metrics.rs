@@ -63,28 +63,26 @@ pub struct BrokerMetrics {
 
 impl Metrics {
     /// Registers the counters.
-    pub fn register(registry: &mut Registry) -> Metrics {
-        let all = Metrics::default();
+    pub fn register(&self, registry: &mut Registry) {
         let mut counter = |name: &str, help: &str, family: &Family<Label, Counter>| {
             registry.register(format!("mqtt_{name}"), help, family.clone());
         };
-        counter("messages", "Messages received", &all.messages);
-        counter("payload_bytes", "Payload bytes received", &all.bytes);
-        counter("retained", "Messages that were retained by the broker", &all.retained);
-        counter("duplicates", "Messages sent again that were on disk already", &all.duplicates);
-        counter("unmapped", "Messages that lead to no known point", &all.unmapped);
-        counter("undecodable", "Messages of which a point could not be read", &all.undecodable);
-        counter("dropped", "QoS 0 messages dropped for want of room", &all.dropped);
-        counter("connections", "Connections made to the broker", &all.connections);
-        counter("acks", "Acknowledgements sent to the broker", &all.acks);
-        counter("acks_stale", "Acknowledgements of an earlier connection, discarded", &all.acks_stale);
+        counter("messages", "Messages received", &self.messages);
+        counter("payload_bytes", "Payload bytes received", &self.bytes);
+        counter("retained", "Messages that were retained by the broker", &self.retained);
+        counter("duplicates", "Messages sent again that were on disk already", &self.duplicates);
+        counter("unmapped", "Messages that lead to no known point", &self.unmapped);
+        counter("undecodable", "Messages of which a point could not be read", &self.undecodable);
+        counter("dropped", "QoS 0 messages dropped for want of room", &self.dropped);
+        counter("connections", "Connections made to the broker", &self.connections);
+        counter("acks", "Acknowledgements sent to the broker", &self.acks);
+        counter("acks_stale", "Acknowledgements of an earlier connection, discarded", &self.acks_stale);
         let mut gauge = |name: &str, help: &str, family: &Family<Label, Gauge>| {
             registry.register(format!("mqtt_{name}"), help, family.clone());
         };
-        gauge("connected", "1 while connected to the broker", &all.connected);
-        gauge("in_flight", "Messages the broker waits for", &all.in_flight);
-        gauge("waiting", "Batches waiting for room in readings", &all.waiting);
-        all
+        gauge("connected", "1 while connected to the broker", &self.connected);
+        gauge("in_flight", "Messages the broker waits for", &self.in_flight);
+        gauge("waiting", "Batches waiting for room in readings", &self.waiting);
     }
 
     /// The counters of one broker.
@@ -115,7 +113,8 @@ mod tests {
     #[test]
     fn a_broker_s_counters_appear_under_its_name() {
         let mut registry = Registry::default();
-        let metrics = Metrics::register(&mut registry);
+        let metrics = Metrics::default();
+        metrics.register(&mut registry);
         metrics.of("wards").messages.inc_by(3);
         metrics.of("wards").in_flight.set(2);
         let mut text = String::new();
