@@ -30,7 +30,7 @@ mod metrics;
 
 pub use config::{BuildError, Mapping, Written};
 pub use metrics::Metrics;
-pub use task::{OpenError, Parts, Status, Task, open};
+pub use task::{Parts, Status, Task};
 
 #[cfg(test)]
 mod testing;

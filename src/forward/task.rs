@@ -1,17 +1,17 @@
 //! The live lane of one target: the historian's log, in order, to one write endpoint.
 
 use super::batch::{Delivery, Lines, Turn};
-use super::config::{BuildError, Mapping, Written};
+use super::config::{Mapping, Written};
 use super::dead::{DeadLetters, letter};
 use super::http::Endpoint;
 use super::metrics::{Metrics, TargetMetrics};
 use super::store;
 use crate::clock::{Clock, Mono};
-use crate::config::{Plan, Target};
+use crate::config::Target;
 use crate::db::{Db, DbError};
 use crate::historian::{History, HistoryError, Seq};
 use crate::net::Backoff;
-use crate::point::{Batch, Catalogue, Name};
+use crate::point::{Batch, Name};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,17 +26,6 @@ const RECORDS_MAX: usize = 512;
 const PACE_MS: u64 = 1_000;
 /// Shortest and longest wait before a request is repeated (gateway.md 5).
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_mins(1));
-
-/// Why forwarding cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The plan cannot be forwarded.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// The database failed.
-    #[error(transparent)]
-    Db(#[from] DbError),
-}
 
 /// How a target is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,19 +95,17 @@ enum PassError {
     DeadLetter(#[from] std::io::Error),
 }
 
-/// A task for each target of a plan, each at the place its cursor kept. A target that is new
-/// begins with the oldest record of the log.
-pub async fn open(plan: &Plan, catalogue: &Catalogue, parts: &Parts) -> Result<Vec<Task>, OpenError> {
-    let mapping = Arc::new(Mapping::new(plan, catalogue)?);
-    let mut tasks = Vec::with_capacity(plan.targets.len());
-    for target in &plan.targets {
+impl Task {
+    /// The task of one target, at the place its cursor kept. A target that is new begins with the
+    /// oldest record of the log.
+    pub async fn open(target: &Target, mapping: Arc<Mapping>, parts: &Parts) -> Result<Task, DbError> {
         let id = target.id.clone();
         let cursor = parts.db.read(move |connection| store::cursor(connection, &id)).await?;
         // Targets that went down together must not come back in step.
         let seed = parts.clock.utc().0.unsigned_abs()
             ^ (u64::from(crc32fast::hash(target.id.as_str().as_bytes())) << 32);
-        tasks.push(Task {
-            mapping: Arc::clone(&mapping),
+        Ok(Task {
+            mapping,
             endpoint: Endpoint::new(target, parts.client.clone(), parts.clock.clone()),
             dead: DeadLetters::new(&parts.files, &target.id),
             db: parts.db.clone(),
@@ -130,12 +117,9 @@ pub async fn open(plan: &Plan, catalogue: &Catalogue, parts: &Parts) -> Result<V
             ahead: VecDeque::new(),
             backoff: Backoff::new(RETRY.0, RETRY.1, seed),
             target: target.clone(),
-        });
+        })
     }
-    Ok(tasks)
-}
 
-impl Task {
     /// Whose it is.
     pub fn target(&self) -> &Name {
         &self.target.id

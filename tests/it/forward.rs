@@ -1,7 +1,5 @@
 //! Forwarding from outside: a real history, a real client, and an engine that answers as told.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
-
 use crate::lane::{Memory, plan};
 use crate::minutes::{MIDNIGHT, reading};
 use axum::Router;
@@ -10,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use plantroom::clock::Clock;
 use plantroom::config::{Login, Plan, Secret};
 use plantroom::db::{Db, KillPoints};
-use plantroom::forward::{Metrics, Parts, Status, Task, open};
+use plantroom::forward::{Mapping, Metrics, Parts, Status, Task};
 use plantroom::net::{HttpTimeouts, http_client};
 use plantroom::point::{Quality, Reading, Reason};
 use std::collections::{BTreeMap, VecDeque};
@@ -118,8 +116,9 @@ async fn lane(dir: &Path, plan: &Plan, memory: &Memory, clock: &Clock, kill: Kil
         metrics: metrics.clone(),
         files: dir.join("files"),
     };
-    let mut tasks = open(plan, &memory.catalogue, &parts).await.unwrap();
-    Lane { task: tasks.remove(0), metrics, db }
+    let mapping = Arc::new(Mapping::new(plan, &memory.catalogue).unwrap());
+    let task = Task::open(&plan.targets[0], mapping, &parts).await.unwrap();
+    Lane { task, metrics, db }
 }
 
 /// Lines as they are expected: `counts` at a minute of the day.

@@ -5,7 +5,7 @@ use crate::support::{succeeds, trial};
 use libtest_mimic::{Failed, Trial};
 use plantroom::clock::Clock;
 use plantroom::db::Db;
-use plantroom::forward::{Metrics, Parts, Status, open};
+use plantroom::forward::{Mapping, Metrics, Parts, Status, Task};
 use plantroom::net::{HttpTimeouts, http_client};
 use plantroom::point::{Decimal, PointId, Quality, Reading, Reason, UtcMs, Value};
 use reqwest::Client;
@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -44,7 +45,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// A server in a directory of its own; killed when dropped.
-struct Server {
+pub struct Server {
     child: Child,
     url: String,
     client: Client,
@@ -52,7 +53,8 @@ struct Server {
 }
 
 impl Server {
-    fn influx() -> Result<Server, Failed> {
+    /// An InfluxDB 1.x without databases.
+    pub fn influx() -> Result<Server, Failed> {
         Server::start("ping", |dir, port| {
             let data = dir.display();
             let config = format!(
@@ -118,8 +120,13 @@ impl Server {
         tokio::time::timeout(PATIENCE, waiting).await?
     }
 
-    /// InfluxQL; the first series of the answer.
-    async fn query(&self, query: &str) -> Result<Json, Failed> {
+    /// Where it answers, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// InfluxQL on the database `plant`; the first series of the answer.
+    pub async fn query(&self, query: &str) -> Result<Json, Failed> {
         let url = url::Url::parse_with_params(
             &format!("{}/query", self.url),
             [("db", "plant"), ("epoch", "ms"), ("q", query)],
@@ -179,8 +186,8 @@ async fn forward<F: Future<Output = Result<(), Failed>>>(
         metrics: metrics.clone(),
         files: dir.path().to_owned(),
     };
-    let mut lanes = open(&plan, &memory.catalogue, &parts).await?;
-    let lane = lanes.pop().ok_or("no target")?;
+    let mapping = Arc::new(Mapping::new(&plan, &memory.catalogue)?);
+    let lane = Task::open(plan.targets.first().ok_or("no target")?, mapping, &parts).await?;
     let (stop, mut status, metrics) = (CancellationToken::new(), lane.status(), metrics.of("engine"));
     let watching = async {
         let mut meanwhile = Some(meanwhile);
