@@ -80,6 +80,11 @@ impl CatalogueDb {
         Ok(CatalogueDb(sqlite::open_file(path, SCHEMA, VERSION)?))
     }
 
+    /// For reading beside the writer.
+    pub(super) fn open_reader(path: &Path) -> Result<CatalogueDb, JournalError> {
+        Ok(CatalogueDb(sqlite::open_reader(path)?))
+    }
+
     /// The random name of this store; a backup and its restore must agree on it.
     pub(super) fn instance(&self) -> Result<String, JournalError> {
         Ok(self.0.query_row("SELECT id FROM instance", [], |row| row.get(0))?)

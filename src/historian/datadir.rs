@@ -46,6 +46,11 @@ impl DataDir {
         self.root.join("history")
     }
 
+    /// Where files lie that are neither history nor record: dead letters, later photographs.
+    pub fn files(&self) -> PathBuf {
+        self.root.join("files")
+    }
+
     /// The file of record (`db`).
     pub fn database(&self) -> PathBuf {
         self.root.join("plantroom.db")

@@ -17,10 +17,12 @@ pub mod history;
 mod sqlite;
 mod catalogue;
 mod last;
+mod beside;
 pub mod texts;
 pub mod datadir;
 pub mod metrics;
 
+pub use beside::{ReadOnly, read_only};
 pub use catalogue::CatalogueError;
 pub use datadir::{DataDir, DataDirError};
 pub use group::Limits;

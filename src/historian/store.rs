@@ -8,7 +8,7 @@
 use super::catalogue::CatalogueDb;
 use super::codec::{self, CodecError};
 use super::group::Sealed;
-use super::journal::{Journal, JournalError, Record, Seq};
+use super::journal::{Journal, JournalError, JournalReader, Record, Seq};
 use super::last::LastValues;
 use crate::point::{Reading, UtcMs};
 use std::path::PathBuf;
@@ -99,37 +99,8 @@ impl Store {
     /// Rebuilds the last values: from the copy and the records behind it.
     pub(super) fn recover(&mut self, last: &LastValues) -> Result<Recovered, JournalError> {
         let handles = self.handles(false)?;
-        let mut found = Recovered { head: handles.journal.last()?, ..Recovered::default() };
-        let start = handles.load_copy(last, &mut found)?;
-        found.after = found.after.max(found.head);
-        let (mut replayed, mut damaged, mut bytes, mut at) = (0_u64, Vec::new(), 0, start);
-        loop {
-            let page = handles.journal.after(at)?;
-            let Some(behind) = page.last() else { break };
-            at = behind.last;
-            for record in &page {
-                bytes += record.body.len();
-                match readings_of(record) {
-                    Ok(batches) => {
-                        replayed += batches.iter().map(|(_, readings)| readings.len() as u64).sum::<u64>();
-                        for (at, readings) in batches {
-                            last.apply(at, readings);
-                        }
-                    }
-                    Err(error) => damaged.push((record.last, error)),
-                }
-            }
-        }
+        let (found, bytes) = recover(&*handles.journal, &handles.catalogue, last)?;
         self.since_copy = bytes;
-        if replayed > 0 {
-            found
-                .repaired
-                .push(format!("Read {replayed} readings behind the copy of the last values again."));
-        }
-        if let Some((seq, error)) = damaged.first() {
-            let count = damaged.len();
-            found.repaired.push(format!("Skipped {count} damaged records, the first at {}: {error}.", seq.0));
-        }
         Ok(found)
     }
 
@@ -171,26 +142,64 @@ impl Handles {
         let found = self.journal.after(before)?;
         if found.first() == Some(record) { Ok(true) } else { Err(JournalError::Conflict(record.last)) }
     }
+}
 
-    /// Loads the copy of the last values and returns the place to read on from.
-    fn load_copy(&self, last: &LastValues, found: &mut Recovered) -> Result<Seq, JournalError> {
-        last.clear();
-        let Some((seq, body)) = self.catalogue.last_values()? else { return Ok(Seq(0)) };
-        if seq > found.head {
-            // Numbers up to there are in someone's cursor; they are not given out again.
-            found.after = seq;
-            found.repaired.push(format!(
-                "The journal ends at {}, it once went on to {}; numbering goes on behind that.",
-                found.head.0, seq.0
-            ));
-            return Ok(Seq(0));
+/// The last values, from their copy and the records behind it, and how many bytes those are.
+/// Changes nothing on disk.
+pub(super) fn recover(
+    journal: &dyn JournalReader,
+    catalogue: &CatalogueDb,
+    last: &LastValues,
+) -> Result<(Recovered, usize), JournalError> {
+    let mut found = Recovered { head: journal.last()?, ..Recovered::default() };
+    let mut at = load_copy(catalogue, last, &mut found)?;
+    found.after = found.after.max(found.head);
+    let (mut replayed, mut damaged, mut bytes) = (0_u64, Vec::new(), 0);
+    loop {
+        let page = journal.after(at)?;
+        let Some(behind) = page.last() else { break };
+        at = behind.last;
+        for record in &page {
+            bytes += record.body.len();
+            match readings_of(record) {
+                Ok(batches) => {
+                    replayed += batches.iter().map(|(_, readings)| readings.len() as u64).sum::<u64>();
+                    for (at, readings) in batches {
+                        last.apply(at, readings);
+                    }
+                }
+                Err(error) => damaged.push((record.last, error)),
+            }
         }
-        if let Err(error) = last.load(&body) {
-            found.repaired.push(format!("Read the whole journal for the last values: {error}."));
-            return Ok(Seq(0));
-        }
-        Ok(seq)
     }
+    if replayed > 0 {
+        found.repaired.push(format!("Read {replayed} readings behind the copy of the last values again."));
+    }
+    if let Some((seq, error)) = damaged.first() {
+        let count = damaged.len();
+        found.repaired.push(format!("Skipped {count} damaged records, the first at {}: {error}.", seq.0));
+    }
+    Ok((found, bytes))
+}
+
+/// Loads the copy of the last values and returns the place to read on from.
+fn load_copy(catalogue: &CatalogueDb, last: &LastValues, found: &mut Recovered) -> Result<Seq, JournalError> {
+    last.clear();
+    let Some((seq, body)) = catalogue.last_values()? else { return Ok(Seq(0)) };
+    if seq > found.head {
+        // Numbers up to there are in someone's cursor; they are not given out again.
+        found.after = seq;
+        found.repaired.push(format!(
+            "The journal ends at {}, it once went on to {}; numbering goes on behind that.",
+            found.head.0, seq.0
+        ));
+        return Ok(Seq(0));
+    }
+    if let Err(error) = last.load(&body) {
+        found.repaired.push(format!("Read the whole journal for the last values: {error}."));
+        return Ok(Seq(0));
+    }
+    Ok(seq)
 }
 
 /// The batches of a record, as receive time and readings; whole or not at all.

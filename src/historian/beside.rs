@@ -1,0 +1,44 @@
+//! The reading side without the writing one: for `query` and `check`, also while another process
+//! writes.
+
+use super::catalogue::{CatalogueDb, CatalogueError};
+use super::history::{History, Shared};
+use super::journal::JournalReader;
+use super::sqlite::SqliteJournal;
+use super::{CATALOGUE, JOURNAL, Metrics, store};
+use crate::point::Catalogue;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A history that is only read.
+#[derive(Debug)]
+pub struct ReadOnly {
+    /// The points there are and were.
+    pub catalogue: Catalogue,
+    /// The readings up to the moment of opening for last values, up to now for ranges.
+    pub history: History,
+}
+
+/// Opens the history of a data directory to read; none if there is none yet. Takes no lock and
+/// changes nothing.
+pub fn read_only(data: &Path) -> Result<Option<ReadOnly>, CatalogueError> {
+    let dir = data.join("history");
+    if !dir.join(CATALOGUE).exists() || !dir.join(JOURNAL).exists() {
+        return Ok(None);
+    }
+    open(&dir).map(Some)
+}
+
+fn open(dir: &Path) -> Result<ReadOnly, CatalogueError> {
+    let path = dir.join(JOURNAL);
+    let journal = SqliteJournal::open_reader(&path)?;
+    let rows = CatalogueDb::open_reader(&dir.join(CATALOGUE))?;
+    let catalogue = rows.points()?;
+    let reader = move || Ok(Box::new(SqliteJournal::open_reader(&path)?) as Box<dyn JournalReader>);
+    let shared = Shared::new(Box::new(reader), dir.join(CATALOGUE), Metrics::default());
+    shared.texts.load(rows.texts()?);
+    shared.add_devices(&rows.devices()?);
+    let (found, _) = store::recover(&journal, &rows, &shared.last)?;
+    shared.head.send_replace(found.head);
+    Ok(ReadOnly { catalogue, history: History(Arc::new(shared)) })
+}
