@@ -1,1 +1,124 @@
-//! Not built yet.
+//! The verbs of the command line.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 64 bad configuration.
+//!
+//! **Invariant:** the only room that prints; everything it shows it asks of the rooms below.
+
+mod check;
+mod demo;
+mod query;
+mod run;
+
+use crate::telemetry::{LogFormat, init_tracing};
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Sees, keeps and acts on everything a hospital's plant says.
+#[derive(Debug, Parser)]
+#[command(name = "plantroom", version, arg_required_else_help = true)]
+struct Cli {
+    /// The site's configuration file.
+    #[arg(long, global = true, default_value = "config/plantroom.toml", value_name = "FILE")]
+    config: PathBuf,
+    /// The data directory; held by one running process.
+    #[arg(long, global = true, default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+    /// How log lines are written to standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogStyle::Text)]
+    log: LogStyle,
+    /// What is logged: a level, or `module=level` pairs with commas.
+    #[arg(long, global = true, default_value = "info", value_name = "FILTER")]
+    log_filter: String,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum LogStyle {
+    /// For a person.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Starts a simulated hospital on real Modbus TCP and MQTT sockets, with everything live on one page.
+    Demo(demo::Options),
+    /// Runs the gateway of a site.
+    Run,
+    /// Reads the configuration and says what is wrong with it, or what it plans.
+    Check,
+    /// Prints the JSON schema of the configuration file, for editors.
+    Schema,
+    /// Prints readings from the data directory, also beside a running gateway.
+    Query(query::Options),
+}
+
+/// How a verb ended, when it did not end well.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Exit code 64: rendered diagnostics.
+    #[error("{0}")]
+    Configuration(String),
+    /// Exit code 1.
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+/// Runs the command line; called by `main` with nothing before it.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    crate::net::install_crypto();
+    let format = match cli.log {
+        LogStyle::Text => LogFormat::Text,
+        LogStyle::Json => LogFormat::Json,
+    };
+    if let Err(error) = init_tracing(format, &cli.log_filter) {
+        return fail(2, &format!("--log-filter: {error}"));
+    }
+    match perform(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Configuration(text)) => fail(64, &text),
+        Err(other) => fail(1, &format!("plantroom: {other}")),
+    }
+}
+
+fn perform(cli: &Cli) -> Result<(), Failure> {
+    match &cli.verb {
+        Verb::Demo(options) => demo::perform(cli, options),
+        Verb::Run => run::perform(cli),
+        Verb::Check => check::perform(cli),
+        Verb::Schema => check::schema(),
+        Verb::Query(options) => query::perform(cli, options),
+    }
+}
+
+fn fail(code: u8, text: &str) -> ExitCode {
+    // Nothing is left to tell if even standard error is gone.
+    let _gone = writeln!(std::io::stderr(), "{text}");
+    ExitCode::from(code)
+}
+
+/// Writes to standard output; a closed pipe (`| head`) ends quietly.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Other(anyhow::Error::new(error).context("standard output")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,36 @@
+//! `check` and `schema`: what the configuration says, without doing any of it.
+
+use super::{Cli, Failure, print};
+use crate::config::{self, Loaded};
+use crate::historian;
+use crate::point::Catalogue;
+use anyhow::Context;
+use std::path::Path;
+
+/// Reads the configuration; its mistakes become exit code 64.
+pub fn load(path: &Path) -> Result<Loaded, Failure> {
+    let env = |name: &str| std::env::var(name).ok();
+    config::load(path, &env).map_err(|wrong| Failure::Configuration(wrong.to_string()))
+}
+
+/// `plantroom check`: the plan in counts, and what it would do to the points of the data directory.
+pub fn perform(cli: &Cli) -> Result<(), Failure> {
+    let loaded = load(&cli.config)?;
+    let known = known_points(&cli.data)?;
+    if !loaded.warnings.items.is_empty() {
+        print(&format!("{}\n", loaded.warnings))?;
+    }
+    print(&config::describe(&loaded.plan, known.as_ref()))
+}
+
+/// The catalogue of a data directory that was used before.
+fn known_points(data: &Path) -> Result<Option<Catalogue>, Failure> {
+    let store = historian::read_only(data).with_context(|| format!("the data in {}", data.display()))?;
+    Ok(store.map(|store| store.catalogue))
+}
+
+/// `plantroom schema`: for editors, and for the copy beside the sample configuration.
+pub fn schema() -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(&config::schema()).map_err(anyhow::Error::new)?;
+    print(&format!("{text}\n"))
+}

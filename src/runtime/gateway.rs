@@ -1,0 +1,445 @@
+//! A gateway: built from a plan, then run until it is told to stop.
+//!
+//! [`Gateway::build`] opens the stores, binds the web socket and makes every stage, and spawns
+//! nothing; what is wrong with the place (locked folder, broken file, port in use) is said there.
+//! [`Gateway::run`] spawns.
+
+use super::supervisor::{Stage, Supervisor};
+use crate::clock::Clock;
+use crate::config::Plan;
+use crate::db::{Db, Writer};
+use crate::field::{FieldBatch, modbus, mqtt};
+use crate::historian::{DataDir, Historian, Opened};
+use crate::point::{Address, Catalogue, PointId};
+use crate::readings::{self, Current, Feed, HistorianFeed};
+use crate::telemetry::{Health, Registry};
+use crate::{alarms, api, energy, forward, historian, net, ui, work_orders};
+use anyhow::Context;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Batches between the drivers and `readings`; full, a Modbus bus waits and MQTT stops
+/// acknowledging.
+const FIELD_QUEUE: usize = 256;
+/// Feeds between `readings` and the alarms.
+const ALARMS_QUEUE: usize = 1_024;
+/// Batches between `readings` and the historian.
+const HISTORIAN_QUEUE: usize = 1_024;
+
+/// Everything built, nothing spawned.
+pub struct Gateway {
+    supervisor: Supervisor,
+    clock: Clock,
+    plan: Arc<Plan>,
+    catalogue: Catalogue,
+    health: Health,
+    stages: Stages,
+    field: Field,
+    forward: Forward,
+    web: Web,
+    writer: Writer,
+    // Held to the end: the lock of the data directory.
+    _data: DataDir,
+}
+
+struct Stages {
+    readings: readings::Task,
+    readings_in: mpsc::Receiver<FieldBatch>,
+    alarms: alarms::Task,
+    energy: energy::Task,
+    work_orders: work_orders::Task,
+    historian: Historian,
+    historian_in: mpsc::Receiver<HistorianFeed>,
+    history: historian::History,
+}
+
+struct Field {
+    out: mpsc::Sender<FieldBatch>,
+    modbus: modbus::Metrics,
+    mqtt: mqtt::Metrics,
+}
+
+struct Forward {
+    parts: forward::Parts,
+    mapping: Arc<forward::Mapping>,
+}
+
+struct Web {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: axum::Router,
+    state: api::AppState,
+}
+
+/// The stores of a data directory, opened and in line with the plan.
+struct Stores {
+    historian: Historian,
+    history: historian::History,
+    catalogue: Catalogue,
+    db: Db,
+    writer: Writer,
+}
+
+impl Gateway {
+    /// Opens, binds and makes; spawns nothing. Errors name the place and what to do.
+    pub async fn build(plan: Plan, data: &Path, clock: Clock) -> anyhow::Result<Gateway> {
+        let (registry, health) = (Registry::new(), Health::default());
+        let supervisor = Supervisor::new(clock.clone(), health.clone());
+        let data_dir = DataDir::open(data)?;
+        let Stores { historian, history, catalogue, db, writer } =
+            open_stores(&plan, &data_dir, &clock, &registry)?;
+
+        let (field_out, readings_in) = mpsc::channel(FIELD_QUEUE);
+        let (alarms_out, alarms_in) = mpsc::channel(ALARMS_QUEUE);
+        let (historian_out, historian_in) = mpsc::channel(HISTORIAN_QUEUE);
+        let outlets = readings::Outlets { alarms: alarms_out, historian: historian_out };
+        let readings = making_of_readings(&plan, &catalogue, &historian, &clock, &registry, outlets);
+        let (alarms, alarms_task) =
+            watch_for_alarms(&plan, &catalogue, &db, &clock, &registry, &health, alarms_in).await?;
+        let energy_metrics = registered(&registry, energy::Metrics::register);
+        let energy_task =
+            energy::Task::open(&plan, &catalogue, db.clone(), clock.clone(), energy_metrics).await?;
+        let orders_metrics = registered(&registry, work_orders::Metrics::register);
+        let forward = forward_parts(&plan, &catalogue, &db, &history, &clock, &registry, &data_dir)?;
+        let field = Field {
+            out: field_out,
+            modbus: registered(&registry, modbus::Metrics::register),
+            mqtt: registered(&registry, mqtt::Metrics::register),
+        };
+
+        let listener = listen(plan.http.listen).await?;
+        let address = listener.local_addr()?;
+        let state = api::AppState::new(api::Handles {
+            plant: api::Plant::new(&plan, |address| catalogue.find(address)),
+            current: readings.current.clone(),
+            history: history.clone(),
+            texts: historian.texts(),
+            alarms,
+            work_orders: work_orders::WorkOrders::new(db.clone(), clock.clone()),
+            energy: energy::Energy::new(&plan, db.clone(), clock.clone())?,
+            db: db.clone(),
+            registry,
+            health: health.clone(),
+            clock: clock.clone(),
+            build: ui::build_hash().to_owned(),
+            listen: address,
+            stop: supervisor.stop_token(Stage::Http),
+        });
+        let router = api::router(state.clone()).merge(api::shell(ui::router(), state.clone()));
+        let stages = Stages {
+            readings,
+            readings_in,
+            alarms: alarms_task,
+            energy: energy_task,
+            work_orders: work_orders::Task::new(db, clock.clone(), orders_metrics),
+            historian,
+            historian_in,
+            history,
+        };
+        let (plan, web) = (Arc::new(plan), Web { listener, address, router, state });
+        Ok(Gateway {
+            supervisor,
+            health,
+            plan,
+            catalogue,
+            stages,
+            field,
+            forward,
+            web,
+            writer,
+            clock,
+            _data: data_dir,
+        })
+    }
+
+    /// Where the page is.
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.web.address)
+    }
+
+    /// Runs until `stop`, or until a stage fails; then brings everything down in order. `Err` if
+    /// a stage failed.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let url = self.url();
+        let Gateway {
+            supervisor,
+            clock,
+            plan,
+            catalogue,
+            health,
+            stages,
+            field,
+            forward,
+            web,
+            writer,
+            _data,
+        } = self;
+        let wiring = Wiring { supervisor: &supervisor, clock, plan, catalogue: Arc::new(catalogue) };
+        watch_health(&supervisor, &health, "historian", stages.historian.health());
+        spawn_web(&supervisor, web);
+        wiring.spawn_forward(&forward);
+        spawn_stages(&supervisor, stages);
+        wiring.spawn_field(field)?;
+        drop(wiring);
+
+        tracing::info!(url, "Serving.");
+        let failed = supervisor.failed();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = failed.cancelled() => {}
+        }
+        tracing::info!("Stopping.");
+        supervisor.shutdown().await;
+        writer.close().await.context("closing the database")?;
+        tracing::info!("Stopped.");
+        anyhow::ensure!(!failed.is_cancelled(), "a stage failed; the log says which");
+        Ok(())
+    }
+}
+
+/// What the drivers are made of, again after each early end.
+struct Wiring<'a> {
+    supervisor: &'a Supervisor,
+    clock: Clock,
+    plan: Arc<Plan>,
+    catalogue: Arc<Catalogue>,
+}
+
+impl Wiring<'_> {
+    /// One driver for each bus and broker. What cannot be built at all is said before any runs.
+    fn spawn_field(&self, field: Field) -> anyhow::Result<()> {
+        let field = Arc::new(field);
+        for bus in self.plan.buses.clone() {
+            let (catalogue, clock, field) =
+                (Arc::clone(&self.catalogue), self.clock.clone(), Arc::clone(&field));
+            let name = format!("bus {}", bus.id);
+            let make = move || {
+                let id = |address: &Address| catalogue.find(address);
+                modbus::Bus::build(&bus, &id, clock.clone(), field.out.clone(), &field.modbus)
+            };
+            make()?;
+            self.drive(name, make, modbus::Bus::run);
+        }
+        let points = Arc::new(self.points_no_bus_feeds());
+        for broker in self.plan.brokers.clone() {
+            let (points, clock, field) = (Arc::clone(&points), self.clock.clone(), Arc::clone(&field));
+            let name = format!("broker {}", broker.id);
+            let make = move || {
+                mqtt::Source::build(
+                    &broker,
+                    Arc::clone(&points),
+                    clock.clone(),
+                    field.out.clone(),
+                    &field.mqtt,
+                )
+            };
+            make()?;
+            self.drive(name, make, mqtt::Source::run);
+        }
+        Ok(())
+    }
+
+    /// What a message may speak for: a topic's captures come from outside, and must not be able
+    /// to stand in for a register.
+    fn points_no_bus_feeds(&self) -> BTreeMap<Address, PointId> {
+        let devices = self.plan.buses.iter().flat_map(|bus| &bus.devices);
+        let polled: BTreeSet<&Address> =
+            devices.flat_map(|device| &device.registers).map(|register| &register.point).collect();
+        let declared = self.catalogue.entries().filter(|entry| entry.declared);
+        let free = declared.filter(|entry| !polled.contains(&entry.address));
+        free.map(|entry| (entry.address.clone(), entry.id)).collect()
+    }
+
+    fn drive<D, E, F>(
+        &self,
+        name: String,
+        make: impl Fn() -> Result<D, E> + Send + 'static,
+        run: impl Fn(D, CancellationToken) -> F + Send + 'static,
+    ) where
+        E: std::fmt::Display + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stop = self.supervisor.stop_token(Stage::Field);
+        self.supervisor.driver(Stage::Field, name.clone(), move || {
+            let made = make().map(|driver| run(driver, stop.clone()));
+            let name = name.clone();
+            async move {
+                match made {
+                    Ok(running) => running.await,
+                    Err(error) => tracing::error!(task = name, %error, "A driver cannot be built."),
+                }
+            }
+        });
+    }
+
+    /// One driver for each target; each begins where its cursor stands.
+    fn spawn_forward(&self, forward: &Forward) {
+        let stop = self.supervisor.stop_token(Stage::Forward);
+        for target in self.plan.targets.clone() {
+            let (mapping, parts, stop) = (Arc::clone(&forward.mapping), forward.parts.clone(), stop.clone());
+            let target = Arc::new(target);
+            self.supervisor.driver(Stage::Forward, format!("target {}", target.id), move || {
+                let (target, mapping) = (Arc::clone(&target), Arc::clone(&mapping));
+                let (parts, stop) = (parts.clone(), stop.clone());
+                async move {
+                    match forward::Task::open(&target, mapping, &parts).await {
+                        Ok(task) => task.run(stop).await,
+                        Err(error) => {
+                            tracing::error!(target = %target.id, %error, "A target cannot be opened.");
+                        }
+                    }
+                }
+            });
+        }
+    }
+}
+
+fn spawn_stages(supervisor: &Supervisor, stages: Stages) {
+    let stop = |stage| supervisor.stop_token(stage);
+    let Stages { readings, readings_in, alarms, energy, work_orders, historian, historian_in, history } =
+        stages;
+    supervisor.stage(Stage::Historian, "historian", historian.run(historian_in, stop(Stage::Historian)));
+    supervisor.stage(Stage::Engines, "alarms", alarms.run(stop(Stage::Engines)));
+    supervisor.stage(Stage::Engines, "work orders", work_orders.run(stop(Stage::Engines)));
+    supervisor.stage(Stage::Engines, "energy", energy.run(history, stop(Stage::Engines)));
+    supervisor.stage(Stage::Readings, "readings", readings.run(readings_in, stop(Stage::Readings)));
+}
+
+fn spawn_web(supervisor: &Supervisor, web: Web) {
+    let stop = supervisor.stop_token(Stage::Http);
+    let Web { listener, router, state, .. } = web;
+    supervisor.stage(Stage::Http, "http", async move {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+        {
+            tracing::error!(%error, "The web server failed.");
+        }
+        // An upgraded socket is no request any more: axum does not wait for it.
+        state.live().drained().await;
+    });
+}
+
+/// Carries a stage's own word on its health to `/readyz`.
+fn watch_health(
+    supervisor: &Supervisor,
+    health: &Health,
+    part: &'static str,
+    mut state: watch::Receiver<Result<(), String>>,
+) {
+    let (health, stop) = (health.clone(), supervisor.stop_token(Stage::Http));
+    supervisor.stage(Stage::Http, "health", async move {
+        loop {
+            health.set(part, state.borrow_and_update().clone());
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = state.changed() => if changed.is_err() {
+                    stop.cancelled().await;
+                    return;
+                },
+            }
+        }
+    });
+}
+
+fn open_stores(plan: &Plan, data: &DataDir, clock: &Clock, registry: &Registry) -> anyhow::Result<Stores> {
+    let metrics = registered(registry, historian::Metrics::register);
+    let Opened { mut historian, history, repaired } =
+        Historian::open(&data.history(), clock.clone(), metrics)?;
+    for sentence in repaired {
+        tracing::warn!(repaired = sentence, "The history was repaired.");
+    }
+    let (catalogue, changes) = historian.declare(&plan.declared())?;
+    for change in &changes {
+        tracing::debug!(?change, "The catalogue changed.");
+    }
+    if !changes.is_empty() {
+        tracing::info!(
+            changes = changes.len(),
+            points = plan.points.len(),
+            "The catalogue is in line with the configuration."
+        );
+    }
+    let migrations = [alarms::MIGRATIONS, energy::MIGRATIONS, work_orders::MIGRATIONS].concat();
+    let (db, writer) = Db::open(&data.database(), &migrations)?;
+    Ok(Stores { historian, history, catalogue, db, writer })
+}
+
+fn making_of_readings(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    historian: &Historian,
+    clock: &Clock,
+    registry: &Registry,
+    outlets: readings::Outlets,
+) -> readings::Task {
+    let settings = readings::Settings::from_plan(&plan.points, catalogue);
+    let points: Vec<PointId> = settings.points.iter().map(|point| point.id).collect();
+    let metrics = registered(registry, readings::Metrics::register);
+    let texts = historian.texts();
+    readings::Task {
+        engine: readings::Engine::new(settings, clock.now()),
+        current: Current::new(&points, clock.utc()),
+        texts: Box::new(move |word| texts.id(word)),
+        clock: clock.clone(),
+        metrics,
+        limits: readings::Limits::default(),
+        outlets,
+    }
+}
+
+/// A stage's counters, shown on the registry.
+fn registered<M: Default>(
+    registry: &Registry,
+    register: impl FnOnce(&M, &mut prometheus_client::registry::Registry),
+) -> M {
+    let metrics = M::default();
+    registry.register(|registry| register(&metrics, registry));
+    metrics
+}
+
+async fn watch_for_alarms(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    db: &Db,
+    clock: &Clock,
+    registry: &Registry,
+    health: &Health,
+    feed: mpsc::Receiver<Feed>,
+) -> anyhow::Result<(alarms::Alarms, alarms::Task)> {
+    let rules = alarms::rules(plan, catalogue)?;
+    let metrics = registered(registry, alarms::Metrics::register);
+    health.set("alarms", Ok(()));
+    let told = health.clone();
+    let report = Box::new(move |state| told.set("alarms", state));
+    Ok(alarms::Task::build(rules, db.clone(), clock.clone(), feed, metrics, report).await?)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; if another program holds the port, change [http] listen")
+    })
+}
+
+fn forward_parts(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    db: &Db,
+    history: &historian::History,
+    clock: &Clock,
+    registry: &Registry,
+    data: &DataDir,
+) -> anyhow::Result<Forward> {
+    let parts = forward::Parts {
+        db: db.clone(),
+        history: history.clone(),
+        client: net::http_client(net::HttpTimeouts::default())?,
+        clock: clock.clone(),
+        metrics: registered(registry, forward::Metrics::register),
+        files: data.files(),
+    };
+    Ok(Forward { parts, mapping: Arc::new(forward::Mapping::new(plan, catalogue)?) })
+}
