@@ -1,7 +1,5 @@
 //! Energy from outside: readings into a real history, kWh and yuan out of the handle.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
-
 use crate::lane::{Memory, plan};
 use crate::minutes::{MIDNIGHT, reading};
 use plantroom::clock::Clock;

@@ -1,7 +1,5 @@
 //! The historian as a whole, from outside: killed, torn, damaged; and a measurement by hand.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
-
 use plantroom::clock::Clock;
 use plantroom::field::{Ack, acks};
 use plantroom::historian::{DataDir, Historian, History, Limits, Metrics, Opened, Seq};

@@ -13,12 +13,13 @@ mod energy;
 mod forward;
 #[cfg(test)]
 mod historian;
-#[cfg(test)]
 #[path = "../support/lane.rs"]
 mod lane;
 #[cfg(test)]
 mod minutes;
 #[cfg(test)]
 mod routes;
+#[cfg(test)]
+mod tidy;
 #[cfg(test)]
 mod work_orders;

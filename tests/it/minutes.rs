@@ -1,7 +1,5 @@
 //! Readings of a register, a minute apart.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use plantroom::point::{Decimal, PointId, Quality, Reading, UtcMs, Value};
 
 /// 2026-11-22 00:00 in Shanghai.

@@ -7,6 +7,8 @@ mod lane;
 mod modbus;
 mod mqtt;
 mod influx;
+mod gateway;
+mod thread;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
@@ -14,5 +16,6 @@ fn main() -> std::process::ExitCode {
     trials.extend(modbus::trials());
     trials.extend(mqtt::trials());
     trials.extend(influx::trials());
+    trials.extend(thread::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -27,18 +27,21 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn probe() -> Result<(), String> {
+/// Whether pymodbus is here.
+pub fn probe() -> Result<(), String> {
     succeeds("python3", &["-c", "from pymodbus.simulator import SimDevice"])
 }
 
 /// A running pymodbus.
-struct Server {
+pub struct Server {
     talk: Conversation,
-    port: u16,
+    /// Where it listens on loopback.
+    pub port: u16,
 }
 
 impl Server {
-    fn start(port: u16) -> Result<Server, Failed> {
+    /// Starts it; port 0 takes a free one.
+    pub fn start(port: u16) -> Result<Server, Failed> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/servers/pymodbus_server.py");
         let mut talk = Conversation::start(Command::new("python3").arg(script).arg(port.to_string()))?;
         let hello = talk.hear()?;
@@ -46,7 +49,8 @@ impl Server {
         Ok(Server { talk, port })
     }
 
-    fn tell(&mut self, line: &str) -> Result<(), Failed> {
+    /// Says a line of the script's language; it must answer `ok`.
+    pub fn tell(&mut self, line: &str) -> Result<(), Failed> {
         match self.talk.say(line)?.as_str() {
             "ok" => Ok(()),
             other => Err(format!("{line}: {other}").into()),

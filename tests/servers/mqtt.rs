@@ -9,6 +9,7 @@ use plantroom::field::{FieldBatch, Raw};
 use plantroom::point::{Address, PointId, Value};
 use plantroom::sim::broker::Broker;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -35,7 +36,8 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn probe() -> Result<(), String> {
+/// Whether mosquitto and its clients are here.
+pub fn probe() -> Result<(), String> {
     for tool in ["mosquitto", "mosquitto_pub", "mosquitto_sub"] {
         find(tool).ok_or_else(|| format!("no {tool}"))?;
     }
@@ -55,14 +57,15 @@ fn command(tool: &str) -> Result<Command, Failed> {
 }
 
 /// A mosquitto of our own, with its own folder; ended when dropped.
-struct Mosquitto {
+pub struct Mosquitto {
     child: Child,
     port: u16,
     folder: TempDir,
 }
 
 impl Mosquitto {
-    fn start() -> Result<Mosquitto, Failed> {
+    /// Starts it on a free port of loopback.
+    pub fn start() -> Result<Mosquitto, Failed> {
         let folder = tempfile::tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let here = folder.path().display();
@@ -76,6 +79,24 @@ impl Mosquitto {
         let mosquitto = Mosquitto { child, port, folder };
         mosquitto.wait()?;
         Ok(mosquitto)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Messages of QoS 1 on `topic`, a line each; returns when the broker has taken them.
+    pub fn publish(&self, topic: &str, messages: &[String]) -> Result<(), Failed> {
+        let mut run = command("mosquitto_pub")?;
+        run.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-q", "1", "-t", topic, "-l"]);
+        let mut publisher = run.stdin(Stdio::piped()).spawn()?;
+        let mut lines = publisher.stdin.take().ok_or("no standard input")?;
+        for message in messages {
+            writeln!(lines, "{message}")?;
+        }
+        drop(lines);
+        if publisher.wait()?.success() { Ok(()) } else { Err("mosquitto_pub failed".into()) }
     }
 
     fn spawn(folder: &TempDir) -> Result<Child, Failed> {

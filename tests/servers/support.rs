@@ -3,6 +3,7 @@
 use libtest_mimic::{Failed, Trial};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 /// A test that needs `server`. Where `probe` does not find it the test is skipped by name, or,
 /// with `PLANTROOM_REQUIRE_SERVERS=1`, fails and says what is missing.
@@ -35,6 +36,20 @@ pub fn succeeds(program: &str, arguments: &[&str]) -> Result<(), String> {
     }
     let words = String::from_utf8_lossy(&output.stderr);
     Err(format!("{program}: {}", words.lines().last().unwrap_or("failed without a word")))
+}
+
+/// Asks until there is an answer, for at most half a minute.
+pub async fn eventually<T>(
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Result<Option<T>, Failed>,
+) -> Result<T, Failed> {
+    for _ in 0..600 {
+        if let Some(answer) = ask().await? {
+            return Ok(answer);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(format!("{what} did not come").into())
 }
 
 /// A child process spoken to line by line; killed when dropped.
