@@ -69,6 +69,20 @@ impl Current {
         current
     }
 
+    /// After a restart: the last values the history knows, Uncertain (stale) until a new one comes.
+    pub fn remember(&self, last: impl IntoIterator<Item = Reading>) {
+        let stale = Quality::Uncertain(Reason::Stale);
+        for reading in last.into_iter().filter(|reading| reading.value.is_some()) {
+            self.apply(&Batch {
+                device: "".into(),
+                source_at: None,
+                received_at: reading.at,
+                at_error_ms: 0,
+                readings: vec![Reading { quality: stale, ..reading }],
+            });
+        }
+    }
+
     /// Takes a batch in: the newest values of its points, under one new version.
     pub fn apply(&self, batch: &Batch) {
         let mut last = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);

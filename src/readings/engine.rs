@@ -18,6 +18,9 @@ pub const SOURCE_AHEAD_MAX_MS: i64 = 5 * 60 * 1_000;
 /// A wall clock set back by more than this opens a new stretch of time. Milliseconds.
 pub const BACKWARD_STEP_MS: i64 = 2_000;
 
+/// How far the stamps of a burst may run ahead of the clock before they repeat. Milliseconds.
+pub const BURST_AHEAD_MAX_MS: i64 = 1_000;
+
 /// Source-stamped readings remembered to recognise a message that a broker sends again.
 pub const DUPLICATES_KEPT: usize = 65_536;
 
@@ -93,6 +96,16 @@ impl Engine {
         }
     }
 
+    /// What the history knows, after a restart: silence is then said with the last value, and
+    /// stamps go on behind the last one.
+    pub fn remember(&mut self, last: impl IntoIterator<Item = Reading>) {
+        for reading in last.into_iter().filter(|reading| reading.value.is_some()) {
+            if let Some(slot) = self.points.get_mut(&reading.point) {
+                slot.last = Some(reading);
+            }
+        }
+    }
+
     /// Takes a batch in. `texts` numbers words (see [`super::TextIds`]).
     pub fn step(
         &mut self,
@@ -113,6 +126,7 @@ impl Engine {
                 outcome.duplicates += 1;
                 continue;
             }
+            let reading = slot.apart(reading, stamp);
             history.push(reading);
             if slot.take(reading, stamp, now.mono) {
                 live.push(reading);
@@ -199,6 +213,16 @@ fn make(
 }
 
 impl Slot {
+    /// Readings stamped on arrival come in bursts (a broker hands over its queue): those of one
+    /// millisecond get successive ones, because history keeps one reading for an instant.
+    fn apart(&self, reading: Reading, stamp: Stamp) -> Reading {
+        let behind = |last: &Reading| (0..BURST_AHEAD_MAX_MS).contains(&last.at.since_ms(reading.at));
+        match self.last.filter(|last| !stamp.by_source && behind(last)) {
+            Some(last) => Reading { at: last.at.plus_ms(1), ..reading },
+            None => reading,
+        }
+    }
+
     /// Whether the reading is now current. A late one is not, and breaks no silence: old news is
     /// no sign of life. But once the silence has been said, a source whose clock was set back is
     /// believed again rather than ignored until its clock catches up.
@@ -522,19 +546,26 @@ mod tests {
             current.map(|(.., ms)| *ms).max().unwrap_or(0)
         }
 
-        fn say(&mut self, reading: Reading, by_source: bool, ms: u64) -> (bool, bool) {
+        fn say(&mut self, mut reading: Reading, by_source: bool, ms: u64) -> Option<(Reading, bool)> {
             let of_point = || self.said.iter().filter(|(r, ..)| r.point == reading.point);
             let last = of_point().rfind(|(_, _, current, _)| *current);
             let again = last.is_some_and(|(r, ..)| *r == reading)
                 || (by_source && of_point().any(|(r, stamped, ..)| *stamped && *r == reading));
             if again {
-                return (false, false);
+                return None;
+            }
+            if let Some((last, ..)) = last
+                && !by_source
+                && last.at >= reading.at
+                && last.at.since_ms(reading.at) < BURST_AHEAD_MAX_MS
+            {
+                reading.at = last.at.plus_ms(1);
             }
             let newest = of_point().rfind(|(_, stamped, current, _)| *stamped && *current);
             let late =
                 by_source && !self.silent(reading.point) && newest.is_some_and(|(r, ..)| reading.at < r.at);
             self.said.push((reading, by_source, !late, ms));
-            (true, !late)
+            Some((reading, !late))
         }
 
         fn tick(&mut self, at: Now) -> Vec<Reading> {
@@ -554,6 +585,32 @@ mod tests {
             }
             marks
         }
+    }
+
+    #[test]
+    fn a_burst_in_one_millisecond_keeps_every_message() {
+        let mut engine = engine(1);
+        let kept: Vec<_> = (1..=4)
+            .filter_map(|value| step(&mut engine, polled(now(5), vec![sample(1, value)]), now(5)).history)
+            .flat_map(|batch| batch.readings.clone())
+            .map(|reading| reading.at)
+            .collect();
+        assert_eq!(kept, [now(5).utc, now(6).utc, now(7).utc, now(8).utc]);
+    }
+
+    #[test]
+    fn after_a_restart_silence_shows_the_last_value_and_stamps_go_on() {
+        let mut engine = engine(2);
+        engine.remember([
+            expected(1, 7, now(3).utc),
+            Reading { value: None, quality: Quality::Bad(Reason::Timeout), ..expected(2, 7, now(3).utc) },
+        ]);
+        let kept = step(&mut engine, polled(now(3), vec![sample(1, 8)]), now(3)).history.unwrap();
+        assert_eq!(kept.readings[0].at, now(4).utc);
+        engine.remember([expected(1, 7, now(3).utc)]);
+        let said = engine.tick(now(STALE_MS * 2)).live.unwrap();
+        let said: Vec<_> = said.readings.iter().map(|reading| reading.quality).collect();
+        assert_eq!(said, [Quality::Uncertain(Reason::Stale), Quality::Bad(Reason::NoCommunication)]);
     }
 
     fn expected(point: u32, value: i64, at: UtcMs) -> Reading {
@@ -579,17 +636,13 @@ mod tests {
                     Op::Poll(values) => {
                         let samples = values.iter().map(|(point, value)| sample(*point, *value)).collect();
                         let readings = values.iter().map(|(point, value)| expected(*point, *value, at.utc));
-                        let said = readings.filter_map(|r| {
-                            let (new, current) = model.say(r, false, ms);
-                            new.then_some((r, current))
-                        }).collect();
+                        let said = readings.filter_map(|r| model.say(r, false, ms)).collect();
                         (step(&mut engine, polled(at, samples), at), said)
                     }
                     Op::Stamped { behind_ms, point, value } => {
                         let source_at = at.utc.plus_ms(-behind_ms);
                         let reading = expected(point, value, source_at);
-                        let (new, current) = model.say(reading, true, ms);
-                        let said = new.then_some((reading, current)).into_iter().collect();
+                        let said = model.say(reading, true, ms).into_iter().collect();
                         (step(&mut engine, stamped(at, source_at, vec![sample(point, value)]), at), said)
                     }
                 };

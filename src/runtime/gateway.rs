@@ -98,7 +98,7 @@ impl Gateway {
         let (alarms_out, alarms_in) = mpsc::channel(ALARMS_QUEUE);
         let (historian_out, historian_in) = mpsc::channel(HISTORIAN_QUEUE);
         let outlets = readings::Outlets { alarms: alarms_out, historian: historian_out };
-        let readings = making_of_readings(&plan, &catalogue, &historian, &clock, &registry, outlets);
+        let readings = making_of_readings(&plan, &catalogue, &historian, &clock, &registry, outlets).await?;
         let (alarms, alarms_task) =
             watch_for_alarms(&plan, &catalogue, &db, &clock, &registry, &health, alarms_in).await?;
         let energy_metrics = registered(&registry, energy::Metrics::register);
@@ -368,27 +368,32 @@ fn open_stores(plan: &Plan, data: &DataDir, clock: &Clock, registry: &Registry) 
     Ok(Stores { historian, history, catalogue, db, writer })
 }
 
-fn making_of_readings(
+async fn making_of_readings(
     plan: &Plan,
     catalogue: &Catalogue,
     historian: &Historian,
     clock: &Clock,
     registry: &Registry,
     outlets: readings::Outlets,
-) -> readings::Task {
+) -> anyhow::Result<readings::Task> {
     let settings = readings::Settings::from_plan(&plan.points, catalogue);
     let points: Vec<PointId> = settings.points.iter().map(|point| point.id).collect();
     let metrics = registered(registry, readings::Metrics::register);
     let texts = historian.texts();
-    readings::Task {
-        engine: readings::Engine::new(settings, clock.now()),
-        current: Current::new(&points, clock.utc()),
+    let last: Vec<_> = historian.history().last(&points).await?.into_iter().flatten().collect();
+    let current = Current::new(&points, clock.utc());
+    current.remember(last.iter().copied());
+    let mut engine = readings::Engine::new(settings, clock.now());
+    engine.remember(last);
+    Ok(readings::Task {
+        engine,
+        current,
         texts: Box::new(move |word| texts.id(word)),
         clock: clock.clone(),
         metrics,
         limits: readings::Limits::default(),
         outlets,
-    }
+    })
 }
 
 /// A stage's counters, shown on the registry.
