@@ -135,10 +135,10 @@ impl Board {
         }
     }
 
-    /// Numbers of unseen active occurrences by priority, 1 first.
+    /// Numbers of unseen occurrences by priority, 1 first; one that returned unseen still counts.
     pub fn unacknowledged(&self) -> [u32; 4] {
         let mut counts = [0; 4];
-        for alarm in self.alarms.values().filter(|alarm| alarm.state.isa_letter() == 'B') {
+        for alarm in self.alarms.values().filter(|alarm| matches!(alarm.state.isa_letter(), 'B' | 'D')) {
             if let Some(count) = counts.get_mut(usize::from(alarm.priority).saturating_sub(1)) {
                 *count += 1;
             }
@@ -202,6 +202,16 @@ mod tests {
         for (acts, expected) in table {
             assert_eq!(play(acts), expected, "{acts}");
         }
+    }
+
+    #[test]
+    fn an_alarm_that_returned_unseen_still_counts() {
+        let (mut board, rule) = (Board::default(), historian_gap());
+        board.raise(&rule, CAUSE, UtcMs(0));
+        board.clear(&rule.key(), None, UtcMs(1), None).unwrap();
+        assert_eq!(board.unacknowledged(), [1, 0, 0, 0]);
+        board.acknowledge(1, "li", None, UtcMs(2)).unwrap();
+        assert_eq!(board.unacknowledged(), [0; 4]);
     }
 
     #[test]

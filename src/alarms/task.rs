@@ -76,7 +76,7 @@ impl Alarms {
         }
     }
 
-    /// Numbers of unacknowledged active alarms by priority, 1 first.
+    /// Numbers of unacknowledged alarms by priority, 1 first; one that returned unseen still counts.
     pub fn unacknowledged(&self) -> [u32; 4] {
         lock(&self.board).unacknowledged()
     }
