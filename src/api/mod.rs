@@ -1,6 +1,6 @@
 //! The HTTP API: JSON under `/api/v1`, live data, metrics and health.
 //!
-//! Read [`router`] first: the whole API on one page. Then [`boundary`] and [`guard`] (what every
+//! Read [`router()`] first: the whole API on one page. Then [`boundary`] and [`guard`] (what every
 //! request goes through), [`error`] (the one envelope), [`state`] and `plant` (what handlers work
 //! with), [`wire`] and [`routes`], and [`live`].
 //!

@@ -1,4 +1,4 @@
-//! The handlers, one file per thing a URL names; [`super::router`] lists them all.
+//! The handlers, one file per thing a URL names; [`super::router()`] lists them all.
 
 pub mod site;
 pub mod assets;
