@@ -319,7 +319,7 @@ pub enum Condition {
     NoData,
 }
 
-/// A cumulative register to be turned into consumption (energy.md 2.1 vocabulary).
+/// A cumulative register to be turned into consumption.
 #[derive(Clone, Debug)]
 pub struct Meter {
     /// Its id.

@@ -36,7 +36,7 @@ pub const CELL_MS: i64 = 900_000;
 /// Over a longer silence no energy is spread: counting starts anew. Milliseconds; 366 days.
 pub const GAP_MAX_MS: i64 = 366 * 86_400_000;
 
-/// A fall of fewer counts than this is jitter (energy.md 2.1 rule 4).
+/// A fall of fewer counts than this is jitter.
 const JITTER_COUNTS: i64 = 2;
 /// A fall of less than one part in this many is jitter too: 0.1 %.
 const JITTER_PARTS: i64 = 1_000;

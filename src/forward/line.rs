@@ -182,7 +182,7 @@ mod tests {
         line("m", &[], &[("f", field)]).unwrap()
     }
 
-    /// The vectors of the companion, each with what the reference encoder or the portable rule
+    /// Vectors, each with what the reference encoder or the portable rule
     /// makes of it.
     #[test]
     fn vectors_of_tags() {

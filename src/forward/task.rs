@@ -24,7 +24,7 @@ const RECORDS_MAX: usize = 512;
 /// At most one parcel in this time while there is no backlog: a request a second, not one for
 /// each commit of the historian.
 const PACE_MS: u64 = 1_000;
-/// Shortest and longest wait before a request is repeated (gateway.md 5).
+/// Shortest and longest wait before a request is repeated.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_mins(1));
 
 /// How a target is doing.
