@@ -56,10 +56,29 @@ struct Shared {
 impl AckHandle {
     /// Says that one batch of the message is safe; the last one fires the acknowledgement.
     pub fn commit(self) {
-        if self.0.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // A closed channel is a driver that is gone: the broker will send the message again.
-            let _gone = self.0.tx.try_send(self.0.ack);
+        let before =
+            self.0.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1));
+        if before == Ok(1) {
+            self.fire();
         }
+    }
+
+    /// Fires the acknowledgement now, whatever is not safe yet; a commit that comes later does
+    /// nothing, as the broker may have given the id to another message by then.
+    pub fn release(self) {
+        if self.0.left.swap(0, Ordering::AcqRel) > 0 {
+            self.fire();
+        }
+    }
+
+    /// Whether the acknowledgement is on its way.
+    pub fn fired(&self) -> bool {
+        self.0.left.load(Ordering::Acquire) == 0
+    }
+
+    fn fire(self) {
+        // A closed channel is a driver that is gone: the broker will send the message again.
+        let _gone = self.0.tx.try_send(self.0.ack);
     }
 }
 
@@ -76,6 +95,21 @@ mod tests {
         assert!(rx.try_recv().is_err());
         handle.commit();
         assert_eq!(rx.try_recv(), Ok(ack));
+        assert!(rx.try_recv().is_err());
+    }
+
+    #[test]
+    fn released_it_fires_at_once_and_no_commit_fires_it_again() {
+        let (tx, mut rx) = acks();
+        let ack = Ack { epoch: 3, packet: 7 };
+        let handle = tx.handle(ack, 2);
+        assert!(!handle.fired());
+        handle.clone().release();
+        assert!(handle.fired());
+        assert_eq!(rx.try_recv(), Ok(ack));
+        handle.clone().commit();
+        handle.clone().commit();
+        handle.release();
         assert!(rx.try_recv().is_err());
     }
 

@@ -23,6 +23,8 @@ pub struct Metrics {
     pub clock_steps: Counter,
     /// Readings the historian could not take.
     pub lost: Counter,
+    /// Messages acknowledged before they were on disk.
+    pub acks_released: Counter,
     /// Batches that wait for the historian.
     pub historian_waiting: Gauge,
     /// Milliseconds spent waiting for the alarm engine.
@@ -41,6 +43,11 @@ impl Metrics {
             ("readings_unknown", "Samples of points outside the plan, dropped", &self.unknown),
             ("readings_clock_steps", "Times the wall clock was set back by over 2 s", &self.clock_steps),
             ("readings_lost", "Readings the historian could not take in time", &self.lost),
+            (
+                "readings_acks_released",
+                "Messages acknowledged before they were on disk, so that the broker goes on",
+                &self.acks_released,
+            ),
             (
                 "readings_alarms_wait_milliseconds",
                 "Time spent waiting for the alarm engine",

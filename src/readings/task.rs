@@ -5,11 +5,15 @@
 //! waited for [`Limits::historian_patience_ms`] is lost: counted, acknowledged, told to the
 //! alarms as a gap, and recorded with the next batch the historian takes. From then on nothing
 //! waits until the historian takes a batch again.
+//!
+//! A message whose batch the historian has taken and not stored within the same time is
+//! acknowledged, too: a broker stops sending when a window of messages is unacknowledged, and a
+//! full disk would silence the alarms behind it.
 
 use super::engine::{Engine, Outcome};
 use super::{Current, Feed, HistorianFeed, Lost, Metrics, TextIds};
 use crate::clock::{Clock, Mono};
-use crate::field::FieldBatch;
+use crate::field::{AckHandle, FieldBatch};
 use crate::point::{Batch, Severity, UtcMs};
 use std::collections::VecDeque;
 use tokio::sync::mpsc;
@@ -74,6 +78,7 @@ impl Task {
         let historian = self.outlets.historian.clone();
         loop {
             self.metrics.historian_waiting.set(i64::try_from(backlog.waiting.len()).unwrap_or(i64::MAX));
+            backlog.forget_kept_promises();
             let room = backlog.waiting.len() < self.limits.backlog_max;
             tokio::select! {
                 biased;
@@ -83,6 +88,9 @@ impl Task {
                     let outcome = self.engine.tick(self.clock.now());
                     self.deliver(outcome, &mut backlog).await;
                     self.tell_gap(&mut backlog).await;
+                }
+                () = self.clock.sleep_until(backlog.promise_due()), if !backlog.promises.is_empty() => {
+                    self.release(&mut backlog);
                 }
                 () = self.clock.sleep_until(backlog.deadline()), if !backlog.waiting.is_empty() => {
                     self.lose_all(&mut backlog);
@@ -116,7 +124,22 @@ impl Task {
             }
             return;
         };
+        if let Some(ack) = &outcome.ack {
+            let until = self.clock.mono().plus_ms(self.limits.historian_patience_ms);
+            backlog.promises.push_back(Promise { ack: ack.clone(), until });
+        }
         self.store(HistorianFeed { batch, ack: outcome.ack, lost_before: None }, backlog).await;
+    }
+
+    /// Acknowledges what has waited for the disk for too long, wherever its batch is.
+    fn release(&self, backlog: &mut Backlog) {
+        let now = self.clock.mono();
+        while let Some(promise) = backlog.promises.pop_front_if(|promise| promise.until <= now) {
+            if !promise.ack.fired() {
+                self.metrics.acks_released.inc();
+                promise.ack.release();
+            }
+        }
     }
 
     /// Gives a batch to the historian, or lets it wait, or (while shedding) loses it.
@@ -232,6 +255,14 @@ struct Backlog {
     waiting: VecDeque<Waiting>,
     /// Since the first loss, until a batch is taken again.
     gap: Option<Gap>,
+    /// Who waits for an acknowledgement, oldest first.
+    promises: VecDeque<Promise>,
+}
+
+#[derive(Debug)]
+struct Promise {
+    ack: AckHandle,
+    until: Mono,
 }
 
 #[derive(Debug)]
@@ -251,6 +282,15 @@ impl Backlog {
     /// Until when the first of them waits.
     fn deadline(&self) -> Mono {
         self.waiting.front().map_or(Mono(0), |waiting| waiting.until)
+    }
+
+    /// Until when the oldest message may stay unacknowledged.
+    fn promise_due(&self) -> Mono {
+        self.promises.front().map_or(Mono(0), |promise| promise.until)
+    }
+
+    fn forget_kept_promises(&mut self) {
+        while self.promises.pop_front_if(|promise| promise.ack.fired()).is_some() {}
     }
 }
 
@@ -392,9 +432,12 @@ mod tests {
             pause(2).await;
             let Feed::Gap { from, to, lost } = plant.alarms.recv().await.unwrap() else { panic!("no gap") };
             assert_eq!((from, to, lost), (START, START, 2));
-            let acked =
-                [plant.acks.1.recv().await.unwrap().packet, plant.acks.1.recv().await.unwrap().packet];
-            assert_eq!((acked, plant.metrics.lost.get()), ([2, 3], 2));
+            // The first one, too: the broker is told in order, and would hear of none without it.
+            let mut acked = Vec::new();
+            for _ in 1..=3 {
+                acked.push(plant.acks.1.recv().await.unwrap().packet);
+            }
+            assert_eq!((acked, plant.metrics.lost.get()), (vec![1, 2, 3], 2));
 
             // From now on nothing waits.
             pause(1_000).await;
@@ -442,6 +485,32 @@ mod tests {
                 assert_eq!((feed.batch.readings[0].value, feed.lost_before), (Some(int(value)), None));
             }
             assert_eq!(plant.metrics.lost.get(), 0);
+            plant.stop.cancel();
+        };
+        tokio::join!(run, test);
+    }
+
+    /// A full disk: the historian takes batches and stores none. A broker with a window of
+    /// messages open sends nothing more, an oxygen alarm neither.
+    #[tokio::test(start_paused = true)]
+    async fn a_historian_that_takes_and_does_not_store_silences_no_broker() {
+        let (mut plant, run) = plant(8);
+        let test = async {
+            plant.send(1, 1).await;
+            let held = plant.historian.recv().await.unwrap();
+            pause(1_000).await;
+            plant.send(2, 2).await;
+            pause(3_999).await;
+            assert!(plant.acks.1.try_recv().is_err());
+            pause(2).await;
+            assert_eq!(plant.acks.1.try_recv().unwrap().packet, 1);
+            assert!(plant.acks.1.try_recv().is_err(), "each has its own time");
+            pause(1_000).await;
+            assert_eq!(plant.acks.1.try_recv().unwrap().packet, 2);
+            assert_eq!((plant.metrics.acks_released.get(), plant.metrics.lost.get()), (2, 0));
+            // Stored after all: the broker may have given the id to another message by now.
+            held.ack.unwrap().commit();
+            assert!(plant.acks.1.try_recv().is_err());
             plant.stop.cancel();
         };
         tokio::join!(run, test);

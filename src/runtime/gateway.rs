@@ -28,8 +28,9 @@ use tokio_util::sync::CancellationToken;
 const FIELD_QUEUE: usize = 256;
 /// Feeds between `readings` and the alarms.
 const ALARMS_QUEUE: usize = 1_024;
-/// Batches between `readings` and the historian.
-const HISTORIAN_QUEUE: usize = 1_024;
+/// Batches between `readings` and the historian. Few: what the historian cannot take waits in
+/// `readings`, where the time is counted after which a person is told.
+const HISTORIAN_QUEUE: usize = 16;
 
 /// Everything built, nothing spawned.
 pub struct Gateway {
