@@ -171,7 +171,8 @@ impl Engine {
             Some(at) if UtcMs::SOURCE_MIN <= at && at <= latest => (at, true, false),
             Some(_) => (batch.received_at, false, true),
         };
-        Stamp { at, by_source, doubt: doubt || now.utc < self.plausible_from }
+        let error_ms = if by_source { 0 } else { u64::from(batch.at_error_ms) };
+        Stamp { at, by_source, doubt: doubt || now.utc < self.plausible_from, error_ms }
     }
 }
 
@@ -194,6 +195,8 @@ struct Stamp {
     by_source: bool,
     /// A clock is known to be wrong.
     doubt: bool,
+    /// How far plantroom's own stamp may be off. Milliseconds.
+    error_ms: u64,
 }
 
 fn make(
@@ -202,10 +205,10 @@ fn make(
     stamp: Stamp,
     texts: &mut dyn FnMut(&str) -> Option<TextId>,
 ) -> Reading {
+    // Such a value may be older than the point may be silent: a retained MQTT message of any age.
+    let doubt = stamp.doubt || stamp.error_ms > point.stale_after_ms;
     let (value, quality) = match scale::make(point, sample.raw, texts) {
-        Ok((value, quality)) if stamp.doubt => {
-            (Some(value), quality.worse(Quality::Uncertain(Reason::Clock)))
-        }
+        Ok((value, quality)) if doubt => (Some(value), quality.worse(Quality::Uncertain(Reason::Clock))),
         Ok((value, quality)) => (Some(value), quality),
         Err(reason) => (None, Quality::Bad(reason)),
     };
@@ -436,6 +439,19 @@ mod tests {
         }
         let outcome = step(&mut engine(1), stamped(now(7), UtcMs(0), vec![sample(1, 101)]), now(7));
         assert_eq!(spelled(outcome.history.as_ref()), ["1 @7 101 uncertain:out_of_range"]);
+    }
+
+    /// A broker repeats a retained message after each connection, however old it is.
+    #[test]
+    fn a_value_that_may_be_older_than_its_silence_is_doubted() {
+        let mut engine = engine(1);
+        let mut told = |at_ms, at_error_ms| {
+            let batch = FieldBatch { at_error_ms, ..polled(now(at_ms), vec![sample(1, 7)]) };
+            spelled(step(&mut engine, batch, now(at_ms)).live.as_ref())
+        };
+        assert_eq!(told(100, u32::MAX), ["1 @100 7 uncertain:clock"]);
+        assert_eq!(told(200, 10_001), ["1 @200 7 uncertain:clock"]);
+        assert_eq!(told(300, 10_000), ["1 @300 7 good"]);
     }
 
     #[test]
