@@ -131,7 +131,8 @@ impl Supervisor {
         self.track(stage, name.clone(), async move {
             let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1), seed);
             while !stop.is_cancelled() {
-                let ended = AssertUnwindSafe(make()).catch_unwind().await;
+                // The making, too: it may panic before there is anything to run.
+                let ended = AssertUnwindSafe(async { make().await }).catch_unwind().await;
                 if stop.is_cancelled() {
                     return;
                 }
@@ -244,6 +245,20 @@ mod tests {
         });
         tokio::time::sleep(Duration::from_mins(5)).await;
         assert_eq!(starts.load(Ordering::Relaxed), 4);
+        supervisor.shutdown().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_driver_whose_making_panics_is_made_anew() {
+        let supervisor = supervisor();
+        let makings = Arc::new(AtomicU32::new(0));
+        let (stop, seen) = (supervisor.stop_token(Stage::Field), Arc::clone(&makings));
+        supervisor.driver(Stage::Field, "bus".into(), move || {
+            assert!(seen.fetch_add(1, Ordering::Relaxed) > 2, "planted");
+            stop.clone().cancelled_owned()
+        });
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        assert_eq!(makings.load(Ordering::Relaxed), 4);
         supervisor.shutdown().await;
     }
 
