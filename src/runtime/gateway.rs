@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ const ALARMS_QUEUE: usize = 1_024;
 /// Batches between `readings` and the historian. Few: what the historian cannot take waits in
 /// `readings`, where the time is counted after which a person is told.
 const HISTORIAN_QUEUE: usize = 16;
+/// How long requests under way may take to end at a stop; live connections end at once.
+const REQUESTS_GRACE: Duration = Duration::from_secs(3);
 
 /// Everything built, nothing spawned.
 pub struct Gateway {
@@ -315,13 +318,24 @@ fn spawn_web(supervisor: &Supervisor, web: Web) {
     let stop = supervisor.stop_token(Stage::Http);
     let Web { listener, router, state, .. } = web;
     supervisor.stage(Stage::Http, "http", async move {
-        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
-        {
-            tracing::error!(%error, "The web server failed.");
-        }
+        serve(listener, router, stop).await;
         // An upgraded socket is no request any more: axum does not wait for it.
         state.live().drained().await;
     });
+}
+
+/// Serves until `stop`, and then what is under way. A client that sent half a request and nothing
+/// since would hold up the end for ever.
+async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+    tokio::select! {
+        served = served.into_future() => if let Err(error) = served {
+            tracing::error!(%error, "The web server failed.");
+        },
+        () = async { stop.cancelled().await; tokio::time::sleep(REQUESTS_GRACE).await } => {
+            tracing::warn!("Requests that did not come to their end are cut off.");
+        }
+    }
 }
 
 /// Carries a stage's own word on its health to `/readyz`.
@@ -448,4 +462,29 @@ fn forward_parts(
         files: data.files(),
     };
     Ok(Forward { parts, mapping: Arc::new(forward::Mapping::new(plan, catalogue)?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_request_does_not_hold_up_the_stop() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let client = async {
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            socket.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HT").await.unwrap();
+            // The first is answered, so the server has the half of the second as well.
+            assert!(socket.read(&mut [0; 512]).await.unwrap() > 0);
+            stop.cancel();
+            socket
+        };
+        let both = async { tokio::join!(serve(listener, axum::Router::new(), stop.clone()), client) };
+        let ended = tokio::time::timeout(Duration::from_secs(10), both).await;
+        assert!(ended.is_ok(), "still waiting");
+    }
 }
