@@ -104,7 +104,6 @@ pub(super) fn get(connection: &Connection, id: i64) -> Result<Option<WorkOrder>,
     Ok(select(connection, "WHERE id = ?1", (id,))?.pop())
 }
 
-/// What happened to an order, oldest first.
 /// The order each of the alarms is in, the latest where it was in several; alarms without one
 /// are left out.
 pub(super) fn of_alarms(connection: &Connection, alarms: &[i64]) -> Result<HashMap<i64, i64>, DbError> {
@@ -116,6 +115,7 @@ pub(super) fn of_alarms(connection: &Connection, alarms: &[i64]) -> Result<HashM
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// What happened to an order, oldest first.
 pub(super) fn history(connection: &Connection, id: i64) -> Result<Vec<HistoryRow>, DbError> {
     let mut statement = connection.prepare(
         "SELECT at, actor, from_state, to_state, alarm, note FROM work_order_event
