@@ -14,11 +14,21 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// Where the page is served; loopback only.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8420")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8420", value_parser = loopback)]
     listen: SocketAddr,
     /// Decides the noise of the simulated plant: the same seed, the same plant.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+/// There is no sign-in yet: as `[http] listen` of a configuration, the demo's is refused elsewhere.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| "an address is written ip:port, as 127.0.0.1:8420".to_owned())?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    Err("there is no sign-in yet, so only a loopback address is allowed, as 127.0.0.1:8420".to_owned())
 }
 
 /// The configuration of the demo hospital, so that the demo needs no file beside the program.
@@ -59,7 +69,11 @@ fn announce(url: &str) -> anyhow::Result<()> {
         "A simulated hospital is live at {url}\n\
          Oxygen pressure falls after 20 s, a fridge door opens after 3 min. Ctrl-C ends it.\n"
     );
-    Ok(print(&text)?)
+    match print(&text) {
+        // The demo is on the page; who closed its standard output does not mean to end it.
+        Ok(()) | Err(Failure::EnoughRead) => Ok(()),
+        Err(wrong) => Err(wrong.into()),
+    }
 }
 
 fn plan() -> Result<Plan, Failure> {
