@@ -103,6 +103,16 @@ mod tests {
     use crate::sim::modbus::plant;
 
     #[test]
+    fn the_demo_listens_on_loopback_only() {
+        for good in ["127.0.0.1:0", "[::1]:8420"] {
+            assert!(loopback(good).is_ok(), "{good}");
+        }
+        for bad in ["0.0.0.0:8420", "[::]:8420", "10.0.0.1:80", "localhost:80", "8420"] {
+            assert!(loopback(bad).is_err_and(|why| why.contains("127.0.0.1:8420")), "{bad}");
+        }
+    }
+
+    #[test]
     fn the_plan_inside_is_the_plan_on_disk() {
         let loaded = config::load(Path::new("config/plantroom.toml"), &|_| None).unwrap();
         assert_eq!(

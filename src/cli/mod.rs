@@ -64,8 +64,24 @@ enum Failure {
     #[error("{0}")]
     Configuration(String),
     /// Exit code 1.
-    #[error("{0:#}")]
+    #[error("{}", told(.0))]
     Other(#[from] anyhow::Error),
+    /// Exit code 0: whoever reads standard output has enough (`| head`).
+    #[error("nobody reads any more")]
+    EnoughRead,
+}
+
+/// An error with its causes, those left out that another one quotes already.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Runs the command line; called by `main` with nothing before it.
@@ -80,7 +96,7 @@ pub fn main() -> ExitCode {
         return fail(2, &format!("--log-filter: {error}"));
     }
     match perform(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::EnoughRead) => ExitCode::SUCCESS,
         Err(Failure::Configuration(text)) => fail(64, &text),
         Err(other) => fail(1, &format!("plantroom: {other}")),
     }
@@ -102,14 +118,16 @@ fn fail(code: u8, text: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Writes to standard output; a closed pipe (`| head`) ends quietly.
+/// Writes to standard output; a closed pipe (`| head`) ends the verb quietly.
 fn print(text: &str) -> Result<(), Failure> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Other(anyhow::Error::new(error).context("standard output")))
-        }
-        _ => Ok(()),
-    }
+    print_to(&mut std::io::stdout(), text)
+}
+
+fn print_to(out: &mut impl Write, text: &str) -> Result<(), Failure> {
+    out.write_all(text.as_bytes()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Failure::EnoughRead,
+        _ => Failure::Other(anyhow::Error::new(error).context("standard output")),
+    })
 }
 
 #[cfg(test)]
@@ -120,5 +138,23 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cause_that_is_quoted_already_is_not_said_again() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the file x cannot be used: {0}")]
+        struct Quoting(#[source] std::io::Error);
+
+        let error = anyhow::Error::new(Quoting(std::io::Error::other("no room"))).context("opening");
+        assert_eq!(told(&error), "opening: the file x cannot be used: no room");
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_a_verb() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        assert!(print_to(&mut writer, "read").is_ok());
+        drop(reader);
+        assert!(matches!(print_to(&mut writer, "not read"), Err(Failure::EnoughRead)));
     }
 }
