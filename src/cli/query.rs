@@ -57,7 +57,13 @@ impl FromStr for Instant {
 pub fn perform(cli: &Cli, options: &Options) -> Result<(), Failure> {
     let store =
         historian::read_only(&cli.data).with_context(|| format!("the data in {}", cli.data.display()))?;
-    let store = store.ok_or_else(|| anyhow!("there is no history in {} yet", cli.data.display()))?;
+    let store = store.ok_or_else(|| {
+        let data = cli.data.display();
+        anyhow!(
+            "there is no history in {data} yet; name the data directory of a gateway that has run with --data \
+             (a demo's is {data}/demo)"
+        )
+    })?;
     let points = chosen(&store, &options.points)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the runtime cannot be started").map_err(Failure::Other)?;

@@ -211,7 +211,8 @@ impl Loader<'_> {
             let place = named_at.cloned().unwrap_or(Place { source: index, span: 0..0 });
             let message = format!("{} cannot be read: {error}", path.display());
             let problem = Problem::error(Code::Unreadable, place, message);
-            self.problems.push(Problem { help: self.neighbour(path), ..problem });
+            let named_by_hand = named_at.is_none().then(|| "name the site's file with --config".to_owned());
+            self.problems.push(Problem { help: self.neighbour(path).or(named_by_hand), ..problem });
             return None;
         }
         Some(index)

@@ -17,7 +17,7 @@ pub enum DataDirError {
     #[error("the data directory {} is in use by another plantroom process; stop that one, or name another directory with --data", .0.display())]
     InUse(PathBuf),
     /// The file system refuses.
-    #[error("the data directory {} cannot be used: {}", .0.display(), .1)]
+    #[error("the data directory {} cannot be used: {}; make it a folder this user may write, or name another with --data", .0.display(), .1)]
     Io(PathBuf, #[source] std::io::Error),
 }
 

@@ -379,7 +379,14 @@ fn open_stores(plan: &Plan, data: &DataDir, clock: &Clock, registry: &Registry) 
         );
     }
     let migrations = [alarms::MIGRATIONS, energy::MIGRATIONS, work_orders::MIGRATIONS].concat();
-    let (db, writer) = Db::open(&data.database(), &migrations)?;
+    let (db, writer) = Db::open(&data.database(), &migrations).with_context(|| {
+        let file = data.database();
+        format!(
+            "the database {} cannot be opened; look at the rights and the free space of its folder, \
+             restore the file from a backup if it is damaged",
+            file.display()
+        )
+    })?;
     Ok(Stores { historian, history, catalogue, db, writer })
 }
 
@@ -440,7 +447,10 @@ async fn watch_for_alarms(
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; if another program holds the port, change [http] listen")
+        format!(
+            "cannot listen on {address}; if another program holds the port, choose another: \
+             [http] listen in the configuration, --listen of the demo"
+        )
     })
 }
 

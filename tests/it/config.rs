@@ -285,6 +285,7 @@ proptest! {
 fn a_missing_main_file_is_told() {
     let message = load(&Texts::new()).unwrap_err().to_string();
     assert!(message.starts_with("error[unreadable]: plantroom.toml cannot be read:"), "{message}");
+    assert!(message.contains("--config"), "{message}");
 }
 
 #[test]
