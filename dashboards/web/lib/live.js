@@ -120,9 +120,9 @@ export function createLive(world) {
   let hidden = false;
   let nextId = 1;
 
-  /** The server's time. */
+  /** The server's time in whole milliseconds: the API takes no fractions. */
   function now() {
-    return offset === null ? world.wall() : world.steady() + offset;
+    return Math.round(offset === null ? world.wall() : world.steady() + offset);
   }
 
   /** @param {string} address */

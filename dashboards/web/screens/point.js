@@ -68,7 +68,7 @@ function useReadings(address, fixed, span) {
       const from = fixed ? fixed.from : now - span;
       const last = kept[kept.length - 1];
       try {
-        const more = await readSpan(address, first || !last ? from : last.at + 1, to, control.signal);
+        const more = await readSpan(address, first || !last ? from : Math.min(to, last.at + 1), to, control.signal);
         kept = kept.concat(more.readings).filter((reading) => reading.at >= from);
         setState({ of, readings: kept, truncated: more.truncated, error: null, to });
       } catch (error) {
