@@ -94,6 +94,15 @@ export function Named({ of }) {
   return html`<span lang=${langOf(of)}>${nameOf(of)}</span>`;
 }
 
+/**
+ * What to do, one numbered step to a line: at night nobody reads a paragraph.
+ * @param {{ of: Names | null | undefined }} p
+ */
+export function Response({ of }) {
+  const steps = nameOf(of).split(/\s*(?=\b\d{1,2}\. )/).filter(Boolean);
+  return html`<ol class="response" lang=${langOf(of)}>${steps.map((step, i) => html`<li key=${i}>${step}</li>`)}</ol>`;
+}
+
 // ---- live values: the number, what is in doubt about it, and its age
 
 /**
@@ -152,15 +161,19 @@ export function LiveValue({ address, symbol, decimals, staleAfter }) {
   </span>`;
 }
 
+/** @type {Map<string, number>} */
+const digitsSeen = new Map();
+
 /**
- * The value now of an alarm's point, with the digits its alarm was written with.
+ * The value now of an alarm's point. It has the most digits seen of it: 0.338 must not be rounded to
+ * its limit of 0.34, and digits that come and go cannot be read.
  * @param {object} p
  * @param {{ point: string, symbol: string, value: Scalar, limit: Scalar }} p.of
  */
 export function ValueNow({ of }) {
-  const decimals = Math.max(1, decimalsOf([of.value, of.limit]));
   const cell = live.cell(of.point).value;
-  const digits = cell && typeof cell.v === 'number' && of.value === null && of.limit === null ? decimalsOf([cell.v]) : decimals;
+  const digits = Math.max(digitsSeen.get(of.point) ?? 1, decimalsOf([of.value, of.limit, cell?.v ?? null]));
+  digitsSeen.set(of.point, digits);
   return LiveValue({ address: of.point, symbol: of.symbol, decimals: digits, staleAfter: Infinity });
 }
 

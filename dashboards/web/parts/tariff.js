@@ -38,6 +38,7 @@ export function Legend({ tariff, symbol }) {
       ${h(Named, { of: one.name })} <span class="quiet num">${t('energy.price', { price: `${number(one.price, 4)}`, unit: symbol })}</span></li>`)}
     <li><svg class="swatch" viewBox="0 0 22 18" aria-hidden="true">${h(Hatch, { id: 'hatch-key' })}<rect class="tou tou-flat" width="22" height="18" /><rect fill="url(#hatch-key)" width="22" height="18" /></svg>${t('energy.estimated')}</li>
     <li><svg class="swatch" viewBox="0 0 22 18" aria-hidden="true"><rect class="missing" x="1" y="1" width="20" height="16" /></svg>${t('energy.missing')}</li>
+    <li><svg class="swatch" viewBox="0 0 22 18" aria-hidden="true"><rect class="tou tou-flat" y="7" width="22" height="11" /><line class="partial" x1="0" x2="22" y1="4" y2="4" /></svg>${t('energy.partial')}</li>
   </ul>`;
 }
 

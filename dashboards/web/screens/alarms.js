@@ -7,7 +7,7 @@ import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { alarms as open, readAlarms } from '../lib/site.js';
 import { Act, person } from '../parts/act.js';
-import { Chip, Empty, Failure, Icon, Loading, Named, ValueNow, failureWords, thenAndLimit, useSubscription } from '../parts/basics.js';
+import { Chip, Empty, Failure, Icon, Loading, Named, Response, ValueNow, failureWords, thenAndLimit, useSubscription } from '../parts/basics.js';
 
 /** @typedef {import('../lib/types').Alarm} Alarm */
 
@@ -141,7 +141,7 @@ function Facts({ alarm }) {
     [t('alarms.then'), html`<span class="num">${then}</span>`],
     [t('alarms.now'), html`<span class="num" data-live>${h(ValueNow, { of: alarm })}</span>`],
     [t('alarms.limit'), limit === null ? t('alarms.no-limit') : html`<span class="num">${limit}</span>`],
-    [t('alarms.raised'), html`<span class="num">${fullStamp(alarm.raised_at)}</span> <span class="quiet">${t('point.ago', { age: duration(live.now() - alarm.raised_at) })}</span>`],
+    [t('alarms.raised'), html`<span class="num">${fullStamp(alarm.raised_at)}</span> <span class="quiet whole">${t('point.ago', { age: duration(live.now() - alarm.raised_at) })}</span>`],
   ];
   if (alarm.cleared_at !== null) rows.push([t('alarms.cleared'), html`<span class="num">${fullStamp(alarm.cleared_at)}</span>`]);
   if (alarm.acked_at !== null) rows.push([t('alarms.acked'), html`<span class="num">${fullStamp(alarm.acked_at)}</span> <span data-written>${alarm.acked_by}</span>`]);
@@ -174,7 +174,7 @@ function Detail({ alarm, changed }) {
     <h2 tabindex="-1" ref=${heading}>${h(Named, { of: alarm.message })}</h2>
     <div class="halves"><div>${h(Facts, { alarm })}</div>
     <div><h3>${t('alarms.response')}</h3>
-    <p class="response">${h(Named, { of: alarm.response })}</p>
+    ${h(Response, { of: alarm.response })}
     ${!alarm.acked && h(Act, { key: alarm.id, label: t('alarms.acknowledge'), noteLabel: t('act.note'), act, refused })}</div></div>
   </aside>`;
 }

@@ -106,6 +106,8 @@ function Chart({ meter, days, month, currency, now }) {
         <line class="axis" x1=${LEFT} x2=${width} y1=${y(0)} y2=${y(0)} />
       </svg>
     </div>
+    ${width > given && html`<svg class="scale-kept" viewBox=${`0 0 ${LEFT} ${HEIGHT}`} width=${LEFT} height=${HEIGHT} aria-hidden="true">
+      <rect class="scale-ground" width=${LEFT} height=${HEIGHT} />${h(Scale, { top, left: LEFT, right: LEFT, y, symbol: meter.symbol })}</svg>`}
     <figcaption class="readout">${words ?? html`<span class="quiet">${t('energy.open-day')}</span>`}</figcaption>
   </figure>`;
 }
@@ -190,6 +192,7 @@ function Month({ meter, meters }) {
     ${future && h(Empty, { why: t('energy.future'), action: t('energy.this-month'), href: `/energy/${meter.id}` })}
     ${reply && html`
       <section class="panel pad">
+        <h2 class="print-only">${h(Named, { of: meter.name })} · ${monthName(month)}</h2>
         ${h(Totals, { meter, days: reply.days, currency: reply.currency, now })}
         ${h(Legend, { tariff: meter.tariff, symbol: meter.symbol })}
         ${h(Chart, { meter, days: reply.days, month, currency: reply.currency, now })}

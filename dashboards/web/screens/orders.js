@@ -6,7 +6,7 @@ import { post, useGet } from '../lib/api.js';
 import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { Act } from '../parts/act.js';
-import { Chip, Empty, Failure, Grade, Icon, Loading, Named, ValueNow, failureWords, thenAndLimit, useSubscription } from '../parts/basics.js';
+import { Chip, Empty, Failure, Grade, Icon, Loading, Named, Response, ValueNow, failureWords, thenAndLimit, useSubscription } from '../parts/basics.js';
 
 /** @typedef {import('../lib/types').WorkOrder} WorkOrder */
 /** @typedef {import('../lib/types').WorkOrderFull} WorkOrderFull */
@@ -16,6 +16,8 @@ import { Chip, Empty, Failure, Grade, Icon, Loading, Named, ValueNow, failureWor
 const WHICH = /** @type {const} */ (['open', 'all']);
 /** What comes after each state, and the verb of the API that leads there. */
 const NEXT = /** @type {const} */ ({ new: 'accept', accepted: 'finish', done: 'close', closed: null });
+/** Who opens orders: the stage itself, by the alarm's rule. */
+const OPENER = 'work_orders';
 const STEPS = /** @type {const} */ (['new', 'accepted', 'done', 'closed']);
 
 /** @param {string} path the query kept */
@@ -82,9 +84,10 @@ function Steps({ order }) {
 function Cause({ order }) {
   const { then, limit } = thenAndLimit(order);
   useSubscription([order.point]);
+  const name = order.alarms.find((alarm) => alarm.point === order.point)?.point_name;
   return html`<dl class="facts">
     <div><dt>${t('alarms.place')}</dt><dd>${h(Named, { of: order.asset_name })}</dd></div>
-    <div><dt>${t('alarms.point')}</dt><dd><a href=${pointHref(order.point)}>${order.point}</a></dd></div>
+    <div><dt>${t('alarms.point')}</dt><dd><a href=${pointHref(order.point)}>${name ? h(Named, { of: name }) : order.point}</a></dd></div>
     <div><dt>${t('alarms.then')}</dt><dd class="num">${then}</dd></div>
     <div><dt>${t('alarms.now')}</dt><dd class="num" data-live>${h(ValueNow, { of: order })}</dd></div>
     <div><dt>${t('alarms.limit')}</dt><dd class="num">${limit ?? t('alarms.no-limit')}</dd></div>
@@ -107,7 +110,7 @@ function Story({ order }) {
   return html`<div class="scroll-x" tabindex="0" role="group" aria-label=${t('orders.history')}><table class="table story">
     <caption class="unseen">${t('orders.history')}</caption>
     <thead><tr><th scope="col">${t('orders.at')}</th><th scope="col">${t('orders.step')}</th><th scope="col">${t('orders.who')}</th><th scope="col">${t('orders.note')}</th></tr></thead>
-    <tbody>${order.history.map((row, i) => html`<tr key=${i}><th scope="row" class="time">${stamp(row.at)}</th><td>${t(`order-state.${row.to}`)}</td><td data-written>${row.actor}</td><td data-written>${row.note ?? ''}</td></tr>`)}</tbody>
+    <tbody>${order.history.map((row, i) => html`<tr key=${i}><th scope="row" class="time">${stamp(row.at)}</th><td>${row.from === row.to ? t('orders.again') : t(`order-state.${row.to}`)}</td><td data-written>${row.actor === OPENER ? t('orders.opener') : row.actor}</td><td data-written>${row.note ?? ''}</td></tr>`)}</tbody>
   </table></div>`;
 }
 
@@ -152,7 +155,7 @@ function Detail({ order, reload }) {
     ${h(Steps, { order })}
     <div class="halves"><div>${h(Cause, { order })}</div>
     <div><h3>${t('alarms.response')}</h3>
-    <p class="response">${h(Named, { of: order.response })}</p>
+    ${h(Response, { of: order.response })}
     ${stillActive && html`<p class="notice">${t('orders.still-active')}</p>`}
     ${verb && h(Act, { key: order.id, label: t(`orders.${verb}`), noteLabel: verb === 'finish' ? t('orders.note-done') : t('act.note'), act, refused: (error) => refused(error, order, reload) })}</div></div>
     <h3>${t('orders.alarms')}</h3>
