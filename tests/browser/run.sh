@@ -4,17 +4,26 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 folder=$(mktemp -d)
-cargo build --locked --quiet --bin plantroom
-target/debug/plantroom --data "$folder/data" --log-filter warn demo --listen 127.0.0.1:0 --address-file "$folder/address" &
-demo=$!
-trap 'kill "$demo" 2>/dev/null || true; wait "$demo" 2>/dev/null || true; rm -rf "$folder"' EXIT
+demo=
+finish() {
+  if [ -n "$demo" ]; then kill "$demo" 2>/dev/null || true; wait "$demo" 2>/dev/null || true; fi
+  rm -rf "$folder"
+}
+trap finish EXIT
 
+cargo build --locked --quiet --bin plantroom
+target/debug/plantroom --data "$folder/data" demo --listen 127.0.0.1:0 >"$folder/out" 2>"$folder/log" &
+demo=$!
+
+url=
 for _ in $(seq 300); do
-  [ -s "$folder/address" ] && break
-  kill -0 "$demo" || exit 1
+  url=$(sed -n 's/^A simulated hospital is live at //p' "$folder/out")
+  [ -n "$url" ] && break
+  kill -0 "$demo" 2>/dev/null || { cat "$folder/log" >&2; exit 1; }
   sleep 0.1
 done
+[ -n "$url" ] || { echo "The demo did not say where it is." >&2; cat "$folder/log" >&2; exit 1; }
 
-export PLANTROOM_URL="http://$(cat "$folder/address")" PLANTROOM_PID=$demo
-export PLANTROOM_SCREENSHOTS=${PLANTROOM_SCREENSHOTS:-$PWD/target/screenshots}
+export PLANTROOM_URL=$url PLANTROOM_PID=$demo
+export PLANTROOM_SHOTS=${PLANTROOM_SHOTS:-$PWD/target/screenshots}
 node tests/browser/run.mjs
