@@ -164,7 +164,7 @@ await check('an order is accepted and finished; closing is refused while its ala
   await page.getByLabel('Your name').fill('Chen');
   for (const [state, verb] of [['new', 'Accept'], ['accepted', 'Finish']]) {
     if ((await api(`/work-orders/${order.id}`)).state !== state) continue;
-    if (state === 'accepted') await page.getByLabel('What was done').fill('fan restarted');
+    if (state === 'accepted') await page.getByLabel('What was done').fill('bank changed over');
     await page.getByRole('button', { name: verb, exact: true }).click();
     await page.getByRole('button', { name: verb, exact: true }).waitFor({ state: 'detached' });
   }

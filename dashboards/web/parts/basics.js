@@ -177,9 +177,9 @@ export function ValueNow({ of }) {
   return LiveValue({ address: of.point, symbol: of.symbol, decimals: digits, staleAfter: Infinity });
 }
 
-/** @param {{ value: Scalar, limit: Scalar, symbol: string }} of */
+/** @param {{ point: string, value: Scalar, limit: Scalar, symbol: string }} of */
 export function thenAndLimit(of) {
-  const decimals = Math.max(typeof of.limit === 'number' ? 1 : 0, decimalsOf([of.value, of.limit]));
+  const decimals = Math.max(digitsSeen.get(of.point) ?? (typeof of.limit === 'number' ? 1 : 0), decimalsOf([of.value, of.limit]));
   return {
     then: of.value === null ? scalar(null, 0) : quantity(of.value, decimals, of.symbol),
     limit: of.limit === null ? null : quantity(of.limit, decimalsOf([of.limit]), of.symbol),
