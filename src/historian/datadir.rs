@@ -36,11 +36,6 @@ impl DataDir {
         }
     }
 
-    /// The directory itself.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// Where the historian lives.
     pub fn history(&self) -> PathBuf {
         self.root.join("history")

@@ -108,11 +108,6 @@ impl Quality {
         }
     }
 
-    /// Whether the reading carries no usable value.
-    pub fn is_bad(self) -> bool {
-        self.severity() == Severity::Bad
-    }
-
     /// The worse of two, the first winning a tie.
     #[must_use]
     pub fn worse(self, other: Quality) -> Quality {
