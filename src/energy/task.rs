@@ -75,6 +75,11 @@ impl Task {
         Ok(Task { ledger, cursor: Seq(cursor), db, clock, metrics })
     }
 
+    /// All of the log up to here is counted.
+    pub fn cursor(&self) -> Seq {
+        self.cursor
+    }
+
     /// Counts until told to stop. What it has not committed then, it counts after the next start.
     pub async fn run(mut self, history: History, stop: CancellationToken) {
         tokio::select! {

@@ -99,8 +99,7 @@ impl Task {
     /// The task of one target, at the place its cursor kept. A target that is new begins with the
     /// oldest record of the log.
     pub async fn open(target: &Target, mapping: Arc<Mapping>, parts: &Parts) -> Result<Task, DbError> {
-        let id = target.id.clone();
-        let cursor = parts.db.read(move |connection| store::cursor(connection, &id)).await?;
+        let cursor = Task::cursor(&target.id, &parts.db).await?;
         // Targets that went down together must not come back in step.
         let seed = parts.clock.utc().0.unsigned_abs()
             ^ (u64::from(crc32fast::hash(target.id.as_str().as_bytes())) << 32);
@@ -113,11 +112,17 @@ impl Task {
             clock: parts.clock.clone(),
             metrics: parts.metrics.of(target.id.as_str()),
             status: watch::Sender::new(Status::Well),
-            cursor: Seq(cursor),
+            cursor,
             ahead: VecDeque::new(),
             backoff: Backoff::new(RETRY.0, RETRY.1, seed),
             target: target.clone(),
         })
+    }
+
+    /// How far the log is delivered to a target.
+    pub async fn cursor(target: &Name, db: &Db) -> Result<Seq, DbError> {
+        let id = target.clone();
+        Ok(Seq(db.read(move |connection| store::cursor(connection, &id)).await?))
     }
 
     /// Whose it is.

@@ -144,6 +144,16 @@ impl Historian {
         store.catalogue(|db| db.declare(points, head, now))
     }
 
+    /// Numbers what comes from now on behind `followed`, the furthest place of whoever follows the
+    /// log by a cursor of its own: someone who stood further on than the log would wait in silence
+    /// until it had grown as long again. True if the log was shorter, as after the loss of the
+    /// folder.
+    pub fn number_behind(&mut self, followed: Seq) -> bool {
+        let shorter = self.writer.after < followed;
+        self.writer.after = self.writer.after.max(followed);
+        shorter
+    }
+
     /// The reading side.
     pub fn history(&self) -> History {
         History(Arc::clone(&self.writer.shared))

@@ -95,7 +95,7 @@ impl Gateway {
         let (registry, health) = (Registry::new(), Health::default());
         let supervisor = Supervisor::new(clock.clone(), health.clone());
         let data_dir = DataDir::open(data)?;
-        let Stores { historian, history, catalogue, db, writer } =
+        let Stores { mut historian, history, catalogue, db, writer } =
             open_stores(&plan, &data_dir, &clock, &registry)?;
 
         let (field_out, readings_in) = mpsc::channel(FIELD_QUEUE);
@@ -108,6 +108,15 @@ impl Gateway {
         let energy_metrics = registered(&registry, energy::Metrics::register);
         let energy_task =
             energy::Task::open(&plan, &catalogue, db.clone(), clock.clone(), energy_metrics).await?;
+        let followed = followed_up_to(&plan, &db, &energy_task).await?;
+        if historian.number_behind(followed) {
+            tracing::error!(
+                followed = followed.0,
+                "The history is shorter than what was counted and forwarded of it: it was lost or replaced. \
+                 Readings go on from here; to have the old ones, restore the history and plantroom.db \
+                 from one backup."
+            );
+        }
         let orders_metrics = registered(&registry, work_orders::Metrics::register);
         let forward = forward_parts(&plan, &catalogue, &db, &history, &clock, &registry, &data_dir)?;
         let field = Field {
@@ -388,6 +397,15 @@ fn open_stores(plan: &Plan, data: &DataDir, clock: &Clock, registry: &Registry) 
         )
     })?;
     Ok(Stores { historian, history, catalogue, db, writer })
+}
+
+/// The furthest place of those who follow the historian's log.
+async fn followed_up_to(plan: &Plan, db: &Db, energy: &energy::Task) -> anyhow::Result<historian::Seq> {
+    let mut furthest = energy.cursor();
+    for target in &plan.targets {
+        furthest = furthest.max(forward::Task::cursor(&target.id, db).await?);
+    }
+    Ok(furthest)
 }
 
 async fn making_of_readings(

@@ -83,6 +83,22 @@ async fn write(opened: Opened, places: impl IntoIterator<Item = u64>) -> History
     opened.history
 }
 
+/// The folder is lost, the database with the cursors of those who follow it is not.
+#[tokio::test]
+async fn a_new_log_goes_on_behind_those_who_followed_the_lost_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let metrics = Metrics::default();
+    let mut opened = open(dir.path(), &metrics, Limits::default());
+    assert!(opened.historian.number_behind(Seq(1_000)));
+    assert!(!opened.historian.number_behind(Seq(7)));
+    let history = write(opened, 1..=3).await;
+    for history in [history, open(dir.path(), &metrics, Limits::default()).history] {
+        let seen = history.tail(Seq(1_000), 100).await.unwrap();
+        let seen: Vec<_> = seen.into_iter().map(|(seq, batch)| (seq.0, (*batch).clone())).collect();
+        assert_eq!(seen, [(1_001, batch_at(1)), (1_002, batch_at(2)), (1_003, batch_at(3))]);
+    }
+}
+
 const KILL_DIR: &str = "PLANTROOM_TEST_KILL_DIR";
 const KILL_SEED: &str = "PLANTROOM_TEST_KILL_SEED";
 
