@@ -224,7 +224,7 @@ struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    /// One driver for each bus and broker. What cannot be built at all is said before any runs.
+    /// One driver for each bus and broker. What cannot be built at all ends the start.
     fn spawn_field(&self, field: Field) -> anyhow::Result<()> {
         let field = Arc::new(field);
         for bus in self.plan.buses.clone() {
