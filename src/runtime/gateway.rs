@@ -108,15 +108,7 @@ impl Gateway {
         let energy_metrics = registered(&registry, energy::Metrics::register);
         let energy_task =
             energy::Task::open(&plan, &catalogue, db.clone(), clock.clone(), energy_metrics).await?;
-        let followed = followed_up_to(&plan, &db, &energy_task).await?;
-        if historian.number_behind(followed) {
-            tracing::error!(
-                followed = followed.0,
-                "The history is shorter than what was counted and forwarded of it: it was lost or replaced. \
-                 Readings go on from here; to have the old ones, restore the history and plantroom.db \
-                 from one backup."
-            );
-        }
+        follow_on(&mut historian, &plan, &db, &energy_task).await?;
         let orders_metrics = registered(&registry, work_orders::Metrics::register);
         let forward = forward_parts(&plan, &catalogue, &db, &history, &clock, &registry, &data_dir)?;
         let field = Field {
@@ -399,13 +391,26 @@ fn open_stores(plan: &Plan, data: &DataDir, clock: &Clock, registry: &Registry) 
     Ok(Stores { historian, history, catalogue, db, writer })
 }
 
-/// The furthest place of those who follow the historian's log.
-async fn followed_up_to(plan: &Plan, db: &Db, energy: &energy::Task) -> anyhow::Result<historian::Seq> {
+/// A log that is shorter than what was followed of it goes on behind the furthest follower.
+async fn follow_on(
+    historian: &mut Historian,
+    plan: &Plan,
+    db: &Db,
+    energy: &energy::Task,
+) -> anyhow::Result<()> {
     let mut furthest = energy.cursor();
     for target in &plan.targets {
         furthest = furthest.max(forward::Task::cursor(&target.id, db).await?);
     }
-    Ok(furthest)
+    if historian.number_behind(furthest) {
+        tracing::error!(
+            followed = furthest.0,
+            "The history is shorter than what was counted and forwarded of it: it was lost or replaced. \
+             Readings go on from here; to have the old ones, restore the history and plantroom.db \
+             from one backup."
+        );
+    }
+    Ok(())
 }
 
 async fn making_of_readings(
