@@ -87,8 +87,8 @@ fn plan() -> Result<Plan, Failure> {
 /// The files name the usual ports; the demo takes free ones, so that it starts beside anything.
 fn lead_to(plan: &mut Plan, hospital: &Hospital) {
     for bus in &mut plan.buses {
-        bus.host = hospital.modbus_address().ip().to_string();
-        bus.port = hospital.modbus_address().port();
+        let address = hospital.modbus_address();
+        bus.link = config::Link::Tcp { host: address.ip().to_string(), port: address.port() };
     }
     for broker in &mut plan.brokers {
         broker.host = hospital.broker_address().ip().to_string();
@@ -126,8 +126,8 @@ mod tests {
         let plan = plan().unwrap_or_else(|wrong| panic!("{wrong}"));
         for device in plan.buses.iter().flat_map(|bus| &bus.devices) {
             let known = plant::registers(device.unit, 1_763_700_000_000, 1);
-            for Register { point, table, address, .. } in &device.registers {
-                assert!(known.contains_key(&(*table, *address)), "{point} at {table:?} {address}");
+            for Register { point, cell, .. } in &device.registers {
+                assert!(known.contains_key(&(cell.table, cell.address)), "{point} at {cell:?}");
             }
         }
     }

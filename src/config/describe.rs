@@ -35,16 +35,10 @@ fn summary(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     writeln!(out, "{} assets, {} points", plan.assets.len(), plan.points.len())?;
     for bus in &plan.buses {
         let points: usize = bus.devices.iter().map(|device| device.registers.len()).sum();
-        writeln!(
-            out,
-            "Bus {} at {}:{}: {} devices, {points} points",
-            bus.id,
-            bus.host,
-            bus.port,
-            bus.devices.len()
-        )?;
+        writeln!(out, "Bus {} at {}: {} devices, {points} points", bus.id, bus.link, bus.devices.len())?;
         for device in &bus.devices {
-            let (points, every) = (device.registers.len(), words(device.interval_ms));
+            let fastest = device.registers.iter().map(|register| register.interval_ms).min();
+            let (points, every) = (device.registers.len(), words(fastest.unwrap_or(0)));
             writeln!(out, "  {}: unit {}, {points} points every {every}", device.id, device.unit)?;
         }
     }

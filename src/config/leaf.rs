@@ -3,8 +3,8 @@
 //! One parser per format. The check before typing and serde's typing both use it, so what
 //! passes the first passes the second.
 
-use super::Secret;
 use super::diagnostic::{Code, closest};
+use super::{Encoding, Link, Order, Secret};
 use crate::point::{Address, Decimal, DecimalError, Name, Unit, UnitError};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
@@ -177,6 +177,9 @@ leaves! {
     Day = "date" { "type": "string" };
     Listen = "socket-address" { "type": "string", "examples": ["127.0.0.1:8420"] };
     Endpoint = "host-port" { "type": "string", "examples": ["192.168.1.20:502", "gateway-3"] };
+    Link = "link" { "type": "string", "examples": ["tcp://192.168.1.20:502", "rtu:///dev/ttyUSB0?baud=9600&parity=even"] };
+    Encoding = "encoding" { "type": "string", "examples": ["u16", "f32", "bcd32", "text:16"] };
+    Order = "byte-order" { "type": "string", "examples": ["abcd", "cdab"] };
     HttpUrl = "http-url" { "type": "string", "pattern": "^https?://" };
     ProfileName = "profile" { "type": "string", "pattern": "^[a-z0-9_-]+(/[a-z0-9_-]+)*$" };
     Hours = "hours" { "type": "string", "pattern": "^[0-2][0-9]:[03]0-[0-2][0-9]:[03]0$" };
@@ -281,6 +284,32 @@ impl Leaf for Decimal {
                 "18 digits, 10^-18 to 10^18",
             ),
         }
+    }
+}
+
+impl Leaf for Link {
+    fn parse(text: &str) -> Result<Link, Wrong> {
+        let help = "\"tcp://host:502\", \"rtu+tcp://host:4001?baud=9600\" or \"rtu:///dev/ttyUSB0?baud=9600&parity=even\"";
+        text.parse().or_else(|error: super::LinkError| wrong(Code::WrongValue, error.0, help))
+    }
+}
+
+impl Leaf for Encoding {
+    fn parse(text: &str) -> Result<Encoding, Wrong> {
+        text.parse().or_else(|_| {
+            let help = match closest(text, Encoding::words()) {
+                Some(word) => format!("did you mean \"{word}\"?"),
+                None => format!("one of {}", Encoding::words().collect::<Vec<_>>().join(", ")),
+            };
+            wrong(Code::WrongValue, "is no type", help)
+        })
+    }
+}
+
+impl Leaf for Order {
+    fn parse(text: &str) -> Result<Order, Wrong> {
+        let help = || format!("one of {}", Order::words().collect::<Vec<_>>().join(", "));
+        text.parse().or_else(|_| wrong(Code::WrongValue, "is no byte order", help()))
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! Reading order: `spec` (the files as they are written), `check` (the walk of the tree against
 //! the schema), `leaf` (units, durations, names ...), `validate` (what only the whole can show),
-//! [`plan`](Plan) (the result), `diagnostic` (messages that point).
+//! [`plan`](Plan) (the result, with `link` and `encoding` for Modbus), `diagnostic` (messages that point).
 //!
 //! **Invariant:** never dials, never reads the clock. A secret never reaches a message.
 
+mod encoding;
+mod link;
 mod plan;
 mod spec;
 mod leaf;
@@ -20,6 +22,8 @@ pub mod limits;
 
 pub use describe::describe;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+pub use encoding::{DateLayout, Encoding, Order, TEXT_BYTES_MAX, WordError};
+pub use link::{Link, LinkError, Parity, Serial};
 pub use plan::*;
 pub use schema::schema;
 pub use source::{Disk, Files};

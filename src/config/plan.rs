@@ -1,5 +1,7 @@
 //! The validated configuration, resolved: what `build` works from. No spans, no options left open.
 
+use super::encoding::{Encoding, Order};
+use super::link::Link;
 use crate::point::{Address, Decimal, Declared, Name, Names, Unit, ValueKind};
 use std::net::SocketAddr;
 
@@ -95,85 +97,236 @@ pub struct Point {
     pub stale_after_ms: u64,
     /// Decimals shown on a page.
     pub decimals: u8,
+    /// What its numbers mean, if they are states; in the order of the file.
+    pub states: Vec<State>,
+}
+
+/// A state a number stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The scaled value; a flag is 0 or 1.
+    pub value: i64,
+    /// Its name.
+    pub name: Names,
 }
 
 /// One Modbus line: one task, one connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Bus {
     /// Its id.
     pub id: Name,
-    /// Host of a Modbus TCP server, name or address.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// A reply later than this is no reply. Milliseconds.
+    /// How it is reached.
+    pub link: Link,
+    /// A reply later than this is no reply; the timeout a device has earned is below it. Milliseconds.
     pub timeout_ms: u64,
+    /// Pause after each answer before the next request, beside the silence RTU asks for. Milliseconds.
+    pub turnaround_ms: u64,
+    /// Further pause before a request to another unit than the last. Milliseconds.
+    pub unit_change_ms: u64,
     /// The devices on it.
     pub devices: Vec<Device>,
 }
 
 /// A unit on a bus.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Device {
     /// Its id, unique in the site.
     pub id: Name,
     /// Modbus unit id, 0 to 247 or 255.
     pub unit: u8,
-    /// How often it is read. Milliseconds.
-    pub interval_ms: u64,
-    /// Most registers one request may ask for, at most 125.
-    pub registers_max: u16,
+    /// What it can bear.
+    pub limits: DeviceLimits,
+    /// The zone its clock shows.
+    pub zone: jiff::tz::TimeZone,
     /// What is read.
     pub registers: Vec<Register>,
 }
 
-/// A value in a device's register map.
-#[derive(Clone, Debug)]
+/// What a device can bear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceLimits {
+    /// Most registers one request may ask for, at most 125.
+    pub registers_max: u16,
+    /// Most coils or discrete inputs one request may ask for, at most 2,000.
+    pub bits_max: u16,
+    /// Stretches that are never asked for, nor read over.
+    pub forbidden: Vec<Stretch>,
+    /// Least pause between two requests to it. Milliseconds.
+    pub pause_ms: u64,
+    /// How long it is expected to think before it answers, until that is measured. Milliseconds.
+    pub latency_ms: u64,
+    /// Most requests it takes before it has answered the first (Modbus TCP only).
+    pub in_flight_max: u8,
+}
+
+impl Default for DeviceLimits {
+    /// What any device bears.
+    fn default() -> DeviceLimits {
+        DeviceLimits {
+            registers_max: 125,
+            bits_max: 2_000,
+            forbidden: Vec::new(),
+            pause_ms: 0,
+            latency_ms: 20,
+            in_flight_max: 1,
+        }
+    }
+}
+
+/// Neighbouring items of a table, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stretch {
+    /// Which table.
+    pub table: Table,
+    /// First address.
+    pub first: u16,
+    /// Last address.
+    pub last: u16,
+}
+
+/// A point in a device's register map.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Register {
     /// The point it feeds.
     pub point: Address,
-    /// Which table.
-    pub table: Table,
-    /// Zero-based protocol address.
-    pub address: u16,
-    /// How the bits are to be read.
-    pub encoding: Encoding,
-    /// Order of the two words of a 32-bit value.
-    pub word_order: WordOrder,
+    /// How often it is read. Milliseconds.
+    pub interval_ms: u64,
+    /// Read exactly on the wall-clock multiples of its interval (demand intervals), not shifted
+    /// by the device's own phase.
+    pub aligned: bool,
+    /// Where its raw value stands and how it is written there.
+    pub cell: Cell,
+    /// The byte and word order is written in the device, not known beforehand.
+    pub order_from: Option<OrderFrom>,
+    /// Raw values that are no measurement.
+    pub sentinels: Vec<Sentinel>,
+    /// What the raw value is to be multiplied with or divided by, out of other registers.
+    pub factors: Vec<Factor>,
 }
 
-/// The register tables this version reads.
+/// Where a raw value stands, and how it is written there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cell {
+    /// Which table.
+    pub table: Table,
+    /// Zero-based protocol address of its first item.
+    pub address: u16,
+    /// What the bits are.
+    pub encoding: Encoding,
+    /// The order they come in.
+    pub order: Order,
+    /// Only these of them.
+    pub bits: Option<Bits>,
+}
+
+impl Cell {
+    /// A value in the order of the standard.
+    pub fn new(table: Table, address: u16, encoding: Encoding) -> Cell {
+        Cell { table, address, encoding, order: Order::default(), bits: None }
+    }
+
+    /// How many items of its table it takes.
+    pub fn items(self) -> u16 {
+        self.encoding.items(self.order)
+    }
+}
+
+impl Register {
+    /// A value that stands for itself.
+    pub fn plain(point: Address, interval_ms: u64, cell: Cell) -> Register {
+        Register {
+            point,
+            interval_ms,
+            aligned: false,
+            cell,
+            order_from: None,
+            sentinels: Vec::new(),
+            factors: Vec::new(),
+        }
+    }
+}
+
+/// Some bits of an integer; bit 0 is the least significant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bits {
+    /// One, as a flag.
+    One(u8),
+    /// Neighbours, as an unsigned number.
+    Range {
+        /// Least significant.
+        first: u8,
+        /// Most significant.
+        last: u8,
+    },
+}
+
+/// Where a device says in which order it writes, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderFrom {
+    /// The register that tells.
+    pub cell: Cell,
+    /// Raw value and the order it stands for; any other is no order.
+    pub orders: Vec<(i64, Order)>,
+}
+
+/// A raw value that is no measurement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sentinel {
+    /// The number: as the type reads it, or the bits as an unsigned number.
+    pub raw: Decimal,
+    /// What the device says by it.
+    pub means: Means,
+}
+
+/// What a device says by a raw value that is no measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// The sensor is broken or missing.
+    Sensor,
+    /// This device has no such value, or none yet.
+    NotAvailable,
+    /// The true value is beyond what can be written.
+    OutOfRange,
+}
+
+/// A register that says what another one is to be multiplied with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Factor {
+    /// Where it stands.
+    pub cell: Cell,
+    /// What is done with it.
+    pub role: Role,
+}
+
+/// What is done with a factor `f`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The value times `f`: ratios of transformers.
+    Multiply,
+    /// The value divided by `f`.
+    Divide,
+    /// The value times 10 to the power `f`: a SunSpec scale factor.
+    Exponent,
+}
+
+/// The Modbus tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
+    /// Function code 1.
+    Coil,
+    /// Function code 2.
+    Discrete,
     /// Function code 3.
     Holding,
     /// Function code 4.
     Input,
 }
 
-/// Types of raw values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    /// Unsigned, one register.
-    U16,
-    /// Two's complement, one register.
-    I16,
-    /// Unsigned, two registers.
-    U32,
-    /// Two's complement, two registers.
-    I32,
-    /// IEEE 754 single, two registers.
-    F32,
-}
-
-/// Which word of a 32-bit value comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum WordOrder {
-    /// Most significant first, as the standard has it (`abcd`).
-    #[default]
-    HighFirst,
-    /// Least significant first (`cdab`).
-    LowFirst,
+impl Table {
+    /// Whether its items are single bits.
+    pub fn is_bits(self) -> bool {
+        matches!(self, Table::Coil | Table::Discrete)
+    }
 }
 
 /// An MQTT broker to listen to.

@@ -4,7 +4,7 @@
 use super::leaf::{
     At, Class, Day, Endpoint, Former, Hours, HttpUrl, Listen, Millis, Pattern, Pointer, ProfileName, Zone,
 };
-use super::{Secret, plan};
+use super::{Encoding, Link, Order, Secret, plan};
 use crate::point::{Address, Decimal, Name, Names, Unit, ValueKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -140,8 +140,8 @@ pub struct Asset {
 pub struct Bus {
     /// Its id, unique among buses, devices and brokers.
     pub id: At<Name>,
-    /// Host and port; the port is 502 if none is given.
-    pub connect: Endpoint,
+    /// `tcp://host:502`, `rtu+tcp://host:port?baud=9600` or `rtu:///dev/ttyUSB0?baud=9600&parity=even`.
+    pub connect: Link,
     /// A reply later than this is no reply: 10ms to 60s, default 1s.
     pub timeout: Option<At<Millis>>,
     /// The devices on it.
@@ -179,16 +179,16 @@ pub struct Register {
     pub asset: Option<At<Name>>,
     /// What is measured; the second half of the point's address.
     pub quantity: At<Name>,
-    /// Which table: `holding` (function 3) or `input` (function 4).
+    /// Which table: `coil` (function 1), `discrete` (2), `holding` (3) or `input` (4).
     pub table: Table,
     /// Zero-based protocol address: a manual's 40001 is holding 0.
     #[schemars(range(max = 65535))]
     pub address: At<u32>,
     /// Type of the raw value.
     #[serde(rename = "type")]
-    pub encoding: Encoding,
-    /// Which word of a 32-bit value comes first, default `high-first`.
-    pub word_order: Option<WordOrder>,
+    pub encoding: At<Encoding>,
+    /// Order of its bytes, default `abcd`: the standard's. `cdab` has the low register first.
+    pub order: Option<At<Order>>,
     /// The raw number is multiplied by this, exactly. Default 1.
     pub scale: Option<At<Decimal>>,
     /// Then this is added, exactly. Default 0.
@@ -214,29 +214,10 @@ pub struct Register {
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub enum Table {
+    Coil,
+    Discrete,
     Holding,
     Input,
-}
-
-/// Types of raw values.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum Encoding {
-    U16,
-    I16,
-    U32,
-    I32,
-    F32,
-}
-
-/// Which word of a 32-bit value comes first.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum WordOrder {
-    HighFirst,
-    LowFirst,
 }
 
 /// An MQTT broker to listen to.
@@ -457,29 +438,10 @@ pub struct TariffClass {
 impl From<Table> for plan::Table {
     fn from(table: Table) -> plan::Table {
         match table {
+            Table::Coil => plan::Table::Coil,
+            Table::Discrete => plan::Table::Discrete,
             Table::Holding => plan::Table::Holding,
             Table::Input => plan::Table::Input,
-        }
-    }
-}
-
-impl From<Encoding> for plan::Encoding {
-    fn from(encoding: Encoding) -> plan::Encoding {
-        match encoding {
-            Encoding::U16 => plan::Encoding::U16,
-            Encoding::I16 => plan::Encoding::I16,
-            Encoding::U32 => plan::Encoding::U32,
-            Encoding::I32 => plan::Encoding::I32,
-            Encoding::F32 => plan::Encoding::F32,
-        }
-    }
-}
-
-impl From<WordOrder> for plan::WordOrder {
-    fn from(order: WordOrder) -> plan::WordOrder {
-        match order {
-            WordOrder::HighFirst => plan::WordOrder::HighFirst,
-            WordOrder::LowFirst => plan::WordOrder::LowFirst,
         }
     }
 }

@@ -196,6 +196,7 @@ mod tests {
                 range: None,
                 stale_after_ms: 60_000,
                 decimals: 2,
+                states: vec![],
             }],
             buses: Vec::new(),
             brokers: Vec::new(),

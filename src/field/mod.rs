@@ -73,4 +73,10 @@ pub enum Fault {
     /// NaN, infinity or the device's sentinel for a broken sensor.
     #[error("the device reports a broken sensor")]
     Sensor,
+    /// The device's sentinel for a value it does not have, or not yet.
+    #[error("the device has no such value")]
+    NotAvailable,
+    /// The device's sentinel for a value beyond what it can write.
+    #[error("the device reports a value beyond its range")]
+    OutOfRange,
 }

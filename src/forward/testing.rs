@@ -24,6 +24,7 @@ pub fn point(address: &str) -> Point {
         range: None,
         stale_after_ms: 60_000,
         decimals: 2,
+        states: vec![],
     }
 }
 

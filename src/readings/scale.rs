@@ -27,9 +27,10 @@ fn reason_of(fault: Fault) -> Reason {
     match fault {
         Fault::Timeout => Reason::Timeout,
         Fault::NoConnection => Reason::NoCommunication,
-        Fault::Exception(_) => Reason::DeviceFailure,
+        Fault::Exception(_) | Fault::NotAvailable => Reason::DeviceFailure,
         Fault::Malformed | Fault::Decoding => Reason::Decoding,
         Fault::Sensor => Reason::SensorFailure,
+        Fault::OutOfRange => Reason::OutOfRange,
     }
 }
 
@@ -214,6 +215,8 @@ mod tests {
             (Fault::Timeout, Reason::Timeout),
             (Fault::NoConnection, Reason::NoCommunication),
             (Fault::Exception(2), Reason::DeviceFailure),
+            (Fault::NotAvailable, Reason::DeviceFailure),
+            (Fault::OutOfRange, Reason::OutOfRange),
             (Fault::Malformed, Reason::Decoding),
             (Fault::Decoding, Reason::Decoding),
             (Fault::Sensor, Reason::SensorFailure),

@@ -142,12 +142,14 @@ mod tests {
 
     fn register(point: &str, table: Table, address: u16, encoding: config::Encoding) -> config::Register {
         let point = point.parse().unwrap();
-        config::Register { point, table, address, encoding, word_order: config::WordOrder::LowFirst }
+        let cell = config::Cell::new(table, address, encoding);
+        config::Register::plain(point, 50, config::Cell { order: config::Order::Cdab, ..cell })
     }
 
     fn device(id: &str, unit: u8, registers: Vec<config::Register>) -> config::Device {
         let id = id.parse().unwrap();
-        config::Device { id, unit, interval_ms: 50, registers_max: 125, registers }
+        let (limits, zone) = (config::DeviceLimits::default(), jiff::tz::TimeZone::UTC);
+        config::Device { id, unit, limits, zone, registers }
     }
 
     fn number(batch: &FieldBatch) -> Option<f64> {
@@ -165,9 +167,10 @@ mod tests {
         let (sim, server) = SimModbus::bind(listen, clock.clone(), 1).await.unwrap();
         let plan = config::Bus {
             id: "sim".parse().unwrap(),
-            host: "127.0.0.1".to_owned(),
-            port: sim.local_addr().port(),
+            link: sim.local_addr().to_string().parse().unwrap(),
             timeout_ms: 5_000,
+            turnaround_ms: 0,
+            unit_change_ms: 0,
             devices: vec![
                 device("panel", 3, vec![register("o2/p", Table::Holding, 0, config::Encoding::U16)]),
                 device("ahu", 4, vec![register("ahu/flow", Table::Input, 10, config::Encoding::F32)]),

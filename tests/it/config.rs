@@ -207,7 +207,7 @@ fn a_register_beside_a_profile_replaces_the_one_of_its_quantity() {
     let registers = &loaded.plan.buses[0].devices[1].registers;
     assert_eq!(registers.len(), 3);
     let running = registers.iter().find(|r| r.point == address("chiller-1/running")).unwrap();
-    assert_eq!((running.table, running.address), (config::Table::Input, 7));
+    assert_eq!((running.cell.table, running.cell.address), (config::Table::Input, 7));
 }
 
 #[test]

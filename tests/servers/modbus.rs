@@ -3,7 +3,7 @@
 use crate::support::{Conversation, succeeds, trial};
 use libtest_mimic::{Failed, Trial};
 use plantroom::clock::Clock;
-use plantroom::config::{Bus as BusPlan, Device, Encoding, Register, Table, WordOrder};
+use plantroom::config::{Bus as BusPlan, Cell, Device, DeviceLimits, Encoding, Order, Register, Table};
 use plantroom::field::modbus::{Bus, Metrics, StatusHandle};
 use plantroom::field::{Fault, FieldBatch, Raw, Sample};
 use plantroom::point::{Address, PointId, Value};
@@ -65,7 +65,7 @@ struct Row {
     table: Table,
     address: u16,
     encoding: Encoding,
-    order: WordOrder,
+    order: Order,
     /// As pymodbus is told it; a float that single precision holds exactly.
     value: f64,
 }
@@ -74,13 +74,14 @@ impl Row {
     fn command(&self) -> String {
         let Row { unit, address, value, .. } = self;
         let table = if self.table == Table::Holding { "holding" } else { "input" };
-        let order = if self.order == WordOrder::HighFirst { "big" } else { "little" };
+        let order = if self.order == Order::Abcd { "big" } else { "little" };
         let kind = match self.encoding {
             Encoding::U16 => "u16",
             Encoding::I16 => "i16",
             Encoding::U32 => "u32",
             Encoding::I32 => "i32",
             Encoding::F32 => "f32",
+            other => panic!("{other} is not in the rows"),
         };
         format!("set {unit} {table} {address} {kind} {order} {value}")
     }
@@ -140,25 +141,27 @@ fn number_of(raw: &Result<Raw, Fault>) -> Option<f64> {
 fn plan(port: u16, timeout_ms: u64, rows: &[Row]) -> Result<BusPlan, Failed> {
     let mut devices: Vec<Device> = Vec::new();
     for (row, number) in rows.iter().zip(0_u32..) {
-        let register = Register {
-            point: format!("unit-{}/r{number}", row.unit).parse()?,
-            table: row.table,
-            address: row.address,
-            encoding: row.encoding,
-            word_order: row.order,
-        };
+        let cell = Cell { order: row.order, ..Cell::new(row.table, row.address, row.encoding) };
+        let register = Register::plain(format!("unit-{}/r{number}", row.unit).parse()?, 50, cell);
         match devices.iter_mut().find(|device| device.unit == row.unit) {
             Some(device) => device.registers.push(register),
             None => devices.push(Device {
                 id: format!("unit-{}", row.unit).parse()?,
                 unit: row.unit,
-                interval_ms: 50,
-                registers_max: 125,
+                limits: DeviceLimits::default(),
+                zone: jiff::tz::TimeZone::UTC,
                 registers: vec![register],
             }),
         }
     }
-    Ok(BusPlan { id: "pymodbus".parse()?, host: "127.0.0.1".to_owned(), port, timeout_ms, devices })
+    Ok(BusPlan {
+        id: "pymodbus".parse()?,
+        link: format!("127.0.0.1:{port}").parse()?,
+        timeout_ms,
+        turnaround_ms: 0,
+        unit_change_ms: 0,
+        devices,
+    })
 }
 
 /// Every type in both orders in both tables of both units, with neighbours, gaps and extremes.
@@ -169,7 +172,7 @@ fn every_row(values: [[f64; 2]; 5]) -> Vec<Row> {
         for (table, base) in [(Table::Holding, 10), (Table::Input, 90)] {
             let mut address = base + u16::from(unit);
             for (encoding, values) in encodings.into_iter().zip(values) {
-                for (order, value) in [WordOrder::HighFirst, WordOrder::LowFirst].into_iter().zip(values) {
+                for (order, value) in [Order::Abcd, Order::Cdab].into_iter().zip(values) {
                     rows.push(Row { unit, table, address, encoding, order, value });
                     address += if matches!(encoding, Encoding::U16 | Encoding::I16) { 1 } else { 2 };
                 }
@@ -217,7 +220,7 @@ fn late_reply() -> Result<(), Failed> {
         table: Table::Holding,
         address: 5,
         encoding: Encoding::U16,
-        order: WordOrder::HighFirst,
+        order: Order::Abcd,
         value,
     };
     let mut rows = vec![row(1, 111.0), row(1, 112.0), row(2, 222.0)];
@@ -257,7 +260,7 @@ fn restart() -> Result<(), Failed> {
         table: Table::Input,
         address: 3,
         encoding: Encoding::I16,
-        order: WordOrder::HighFirst,
+        order: Order::Abcd,
         value: -40.0,
     }];
     let mut server = Server::start(0)?;

@@ -51,6 +51,7 @@ pub fn plan(url: &str) -> Plan {
             range: None,
             stale_after_ms: 60_000,
             decimals: 2,
+            states: vec![],
         }],
         buses: Vec::new(),
         brokers: Vec::new(),

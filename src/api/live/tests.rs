@@ -100,6 +100,7 @@ fn plan(points: u32) -> config::Plan {
         range: None,
         stale_after_ms: 1,
         decimals: 0,
+        states: vec![],
     };
     config::Plan {
         site: config::Site {

@@ -5,15 +5,15 @@ use super::super::leaf::{At, Former, Millis};
 use super::super::source::Place;
 use super::super::spec::{self, Certainty, File, Profile, Text};
 use super::super::{
-    Broker, Bus, Device, Encoding, Part, Payload, Point, Register, Table, Topic, TopicValue, WordOrder,
+    Broker, Bus, Cell, Device, DeviceLimits, Order, Part, Payload, Point, Register, Table, Topic, TopicValue,
     limits,
 };
 use super::assets::Assets;
 use super::{Context, Ids};
 use crate::point::{Address, Decimal, Name, ValueKind};
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
-const MODBUS_PORT: u16 = 502;
 const MQTT_PORT: u16 = 1883;
 const REGISTERS_MAX: u16 = 125;
 /// Modbus reserves 248 to 254; 255 addresses the gateway itself.
@@ -24,6 +24,7 @@ pub fn buses(
     parts: &[Part<File>],
     profiles: &BTreeMap<String, Part<Profile>>,
     assets: &Assets,
+    zone: &TimeZone,
     context: &mut Context<'_>,
 ) -> Vec<Bus> {
     let mut ids = Ids::default();
@@ -47,14 +48,15 @@ pub fn buses(
             for device in &bus.devices {
                 ids.claim("buses, devices or brokers", &device.id, &part.place(&device.id), context);
                 unit_id(&mut units, *device.unit_id, part.place(&device.unit_id), context);
-                let work = DeviceWork { part, device, assets };
+                let work = DeviceWork { part, device, assets, zone };
                 devices.push(work.resolve(profiles, context));
             }
             list.push(Bus {
                 id: bus.id.clone(),
-                host: bus.connect.host.clone(),
-                port: bus.connect.port.unwrap_or(MODBUS_PORT),
+                link: bus.connect.clone(),
                 timeout_ms,
+                turnaround_ms: 0,
+                unit_change_ms: 0,
                 devices,
             });
         }
@@ -83,6 +85,7 @@ struct DeviceWork<'a> {
     part: &'a Part<File>,
     device: &'a spec::Device,
     assets: &'a Assets,
+    zone: &'a TimeZone,
 }
 
 /// A register with the file it stands in.
@@ -129,8 +132,11 @@ impl DeviceWork<'_> {
         Device {
             id: device.id.clone(),
             unit: *device.unit_id,
-            interval_ms,
-            registers_max: device.registers_max.unwrap_or(REGISTERS_MAX),
+            limits: DeviceLimits {
+                registers_max: device.registers_max.unwrap_or(REGISTERS_MAX),
+                ..DeviceLimits::default()
+            },
+            zone: self.zone.clone(),
             registers,
         }
     }
@@ -180,9 +186,9 @@ impl DeviceWork<'_> {
             None => &*self.device.asset,
         };
         let address = Address { asset: asset.clone(), quantity: register.quantity.clone() };
-        let encoding = Encoding::from(register.encoding);
+        let encoding = *register.encoding;
         let scale = context.scale(written.source, register.scale.as_ref());
-        let float = encoding == Encoding::F32;
+        let float = encoding.is_float();
         let decimals = if float { 2 } else { u8::try_from(-scale.exponent()).unwrap_or(0).min(9) };
         let default = (interval_ms * 3).max(limits::STALE_AFTER_DEFAULT_MIN_MS);
         let stale_after_ms =
@@ -197,14 +203,23 @@ impl DeviceWork<'_> {
             range: context.range(written.source, register.range.as_ref()),
             stale_after_ms,
             decimals: register.decimals.unwrap_or(decimals),
+            states: Vec::new(),
             address: address.clone(),
         };
         let resolved = Register {
             point: address,
-            table: register.table.into(),
-            address: u16::try_from(*register.address).ok()?,
-            encoding,
-            word_order: register.word_order.map_or(WordOrder::default(), Into::into),
+            interval_ms,
+            aligned: false,
+            cell: Cell {
+                table: register.table.into(),
+                address: u16::try_from(*register.address).ok()?,
+                encoding,
+                order: register.order.as_ref().map_or_else(Order::default, |order| **order),
+                bits: None,
+            },
+            order_from: None,
+            sentinels: Vec::new(),
+            factors: Vec::new(),
         };
         context.add_point(point, written.place(&register.quantity), interval_ms).then_some(resolved)
     }
@@ -252,16 +267,9 @@ fn formerly(assets: &Assets, now: &Address, written: &[Former]) -> Vec<Address> 
     whole.chain(crossed).filter(|address| address != now).collect()
 }
 
-fn length(encoding: Encoding) -> u32 {
-    match encoding {
-        Encoding::U16 | Encoding::I16 => 1,
-        Encoding::U32 | Encoding::I32 | Encoding::F32 => 2,
-    }
-}
-
 fn fits_the_table(place: &Place, register: &Register, context: &mut Context<'_>) {
-    let first = u32::from(register.address);
-    if first + length(register.encoding) > 65_536 {
+    let first = u32::from(register.cell.address);
+    if first + u32::from(register.cell.items()) > 65_536 {
         let message = format!("a value of two registers at {first} ends beyond register 65535");
         context.error(
             Code::RegisterOverflow,
@@ -270,7 +278,7 @@ fn fits_the_table(place: &Place, register: &Register, context: &mut Context<'_>)
             "the last address of a 32-bit value is 65534",
         );
     }
-    let base = match register.table {
+    let base = match register.cell.table {
         Table::Holding if (40_001..50_000).contains(&first) => 40_001,
         Table::Input if (30_001..40_000).contains(&first) => 30_001,
         _ => return,
@@ -282,15 +290,12 @@ fn fits_the_table(place: &Place, register: &Register, context: &mut Context<'_>)
 
 /// Two points may share a register only by reading it the same way.
 fn overlap(seen: &[(Place, Register)], place: &Place, register: &Register, context: &mut Context<'_>) {
-    let span = |r: &Register| u32::from(r.address)..u32::from(r.address) + length(r.encoding);
-    let same = |a: &Register| {
-        a.address == register.address
-            && a.encoding == register.encoding
-            && a.word_order == register.word_order
-    };
+    let span =
+        |r: &Register| u32::from(r.cell.address)..u32::from(r.cell.address) + u32::from(r.cell.items());
+    let same = |a: &Register| a.cell == register.cell;
     let other = seen.iter().find(|(_, other)| {
         let (a, b) = (span(other), span(register));
-        other.table == register.table && a.start < b.end && b.start < a.end && !same(other)
+        other.cell.table == register.cell.table && a.start < b.end && b.start < a.end && !same(other)
     });
     if let Some((first, other)) = other {
         let message =
@@ -428,6 +433,7 @@ impl TopicWork<'_> {
             range: context.range(self.source, value.range.as_ref()),
             stale_after_ms,
             decimals: value.decimals.unwrap_or(2),
+            states: Vec::new(),
             address,
         }
     }

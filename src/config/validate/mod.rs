@@ -33,7 +33,8 @@ pub fn validate(
     context.one_main_file(parts);
     let (site, http) = (context.site(parts), context.http(parts));
     let assets = assets::validate(parts, &mut context);
-    let buses = field::buses(parts, profiles, &assets, &mut context);
+    let zone = site.as_ref().map_or(jiff::tz::TimeZone::UTC, |site| site.zone.clone());
+    let buses = field::buses(parts, profiles, &assets, &zone, &mut context);
     let client = site.as_ref().map_or_else(String::new, |site| format!("plantroom-{}", site.id));
     let brokers = field::brokers(parts, &client, &assets, &mut context);
     // Rules and meters name points, meters name tariffs.

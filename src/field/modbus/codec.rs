@@ -139,11 +139,12 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing that leaves has a function code other than 3 or 4.
+        /// Nothing that leaves has a function code other than 1 to 4.
         #[test]
         fn only_reading_functions_leave(transaction: u16, unit: u8, start: u16, count: u16) {
-            for (table, function) in [(Table::Holding, 3), (Table::Input, 4)] {
-                if let Ok(request) = ReadRequest::registers(table, start, count) {
+            let tables = [(Table::Coil, 1), (Table::Discrete, 2), (Table::Holding, 3), (Table::Input, 4)];
+            for (table, function) in tables {
+                if let Ok(request) = ReadRequest::new(table, start, count) {
                     let mut out = BytesMut::new();
                     Mbap.encode(Question { transaction, unit, request }, &mut out).unwrap();
                     prop_assert_eq!(out.len(), 12);

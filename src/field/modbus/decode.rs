@@ -1,16 +1,8 @@
 //! Registers to raw values. Pure.
 
-use crate::config::{Encoding, WordOrder};
+use crate::config::{Cell, Encoding, Order};
 use crate::field::{Fault, Raw};
 use crate::point::{Decimal, Value};
-
-/// How many registers a value takes.
-pub fn width(encoding: Encoding) -> u16 {
-    match encoding {
-        Encoding::U16 | Encoding::I16 => 1,
-        Encoding::U32 | Encoding::I32 | Encoding::F32 => 2,
-    }
-}
 
 /// The value in `words`, which are the registers of that value and no others.
 ///
@@ -19,9 +11,10 @@ pub fn width(encoding: Encoding) -> u16 {
 ///
 /// # Errors
 /// [`Fault::Sensor`] for a float that is no number, [`Fault::Decoding`] for another count of words
-/// than [`width`] says.
-pub fn decode(words: &[u16], encoding: Encoding, order: WordOrder) -> Result<Raw, Fault> {
-    let value = match (encoding, words) {
+/// than the cell takes.
+pub fn decode(words: &[u16], cell: Cell) -> Result<Raw, Fault> {
+    let order = cell.order;
+    let value = match (cell.encoding, words) {
         (Encoding::U16, [word]) => integer(i64::from(*word)),
         (Encoding::I16, [word]) => integer(i64::from(word.cast_signed())),
         (Encoding::U32, [first, second]) => integer(i64::from(join(*first, *second, order))),
@@ -43,10 +36,10 @@ fn integer(number: i64) -> Value {
 }
 
 /// Bytes within a register are always big-endian; the order of the registers is the maker's.
-fn join(first: u16, second: u16, order: WordOrder) -> u32 {
+fn join(first: u16, second: u16, order: Order) -> u32 {
     let (high, low) = match order {
-        WordOrder::HighFirst => (first, second),
-        WordOrder::LowFirst => (second, first),
+        Order::Cdab => (second, first),
+        _ => (first, second),
     };
     u32::from(high) << 16 | u32::from(low)
 }
@@ -56,6 +49,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn decode(words: &[u16], encoding: Encoding, order: Order) -> Result<Raw, Fault> {
+        super::decode(words, Cell { order, ..Cell::new(crate::config::Table::Input, 0, encoding) })
+    }
+
     fn int(number: i64) -> Raw {
         Raw::Value(integer(number))
     }
@@ -63,7 +60,7 @@ mod tests {
     #[test]
     fn every_type_in_both_orders() {
         use Encoding::{F32, I16, I32, U16, U32};
-        use WordOrder::{HighFirst, LowFirst};
+        use Order::{Abcd as HighFirst, Cdab as LowFirst};
         let cases = [
             (&[0xFFFF][..], U16, HighFirst, Ok(int(65_535))),
             (&[0xFFFF], I16, HighFirst, Ok(int(-1))),
@@ -91,15 +88,15 @@ mod tests {
         #[test]
         fn whole_numbers_come_back_exactly(number: u32) {
             let (high, low) = ((number >> 16) as u16, (number & 0xFFFF) as u16);
-            prop_assert_eq!(decode(&[high, low], Encoding::U32, WordOrder::HighFirst), Ok(int(i64::from(number))));
+            prop_assert_eq!(decode(&[high, low], Encoding::U32, Order::Abcd), Ok(int(i64::from(number))));
             let signed = Ok(int(i64::from(number.cast_signed())));
-            prop_assert_eq!(decode(&[low, high], Encoding::I32, WordOrder::LowFirst), signed);
+            prop_assert_eq!(decode(&[low, high], Encoding::I32, Order::Cdab), signed);
         }
 
         #[test]
         fn any_words_give_a_finite_value_or_a_fault(words in proptest::collection::vec(any::<u16>(), 0..4)) {
             for encoding in [Encoding::U16, Encoding::I16, Encoding::U32, Encoding::I32, Encoding::F32] {
-                match decode(&words, encoding, WordOrder::LowFirst) {
+                match decode(&words, encoding, Order::Cdab) {
                     Ok(Raw::Value(value)) => prop_assert!(value.as_f64().is_some_and(f64::is_finite)),
                     Ok(Raw::Text(text)) => prop_assert!(false, "a register holds no text: {}", text),
                     Err(fault) => prop_assert!(matches!(fault, Fault::Sensor | Fault::Decoding)),

@@ -6,6 +6,8 @@ use crate::config::Table;
 
 /// Most registers one request may ask for (6.3 and 6.4: 0x7D).
 pub const REGISTERS_MAX: u16 = 125;
+/// Most coils or discrete inputs one request may ask for (6.1 and 6.2: 0x7D0).
+pub const BITS_MAX: u16 = 2_000;
 
 /// A question to a device, and the only thing this program can put on a Modbus line.
 ///
@@ -21,13 +23,13 @@ pub struct ReadRequest {
 /// Why a question cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// None, or more than [`REGISTERS_MAX`].
-    #[error("a request asks for 1 to {REGISTERS_MAX} registers, not {0}")]
+    /// None, or more than [`REGISTERS_MAX`] registers or [`BITS_MAX`] bits.
+    #[error("a request asks for 1 to {REGISTERS_MAX} registers or {BITS_MAX} bits, not {0}")]
     Count(u16),
-    /// It would go on beyond the last register, 65535.
-    #[error("{count} registers from {start} on end beyond register 65535")]
+    /// It would go on beyond the last address, 65535.
+    #[error("{count} items from {start} on end beyond address 65535")]
     Range {
-        /// First register.
+        /// First item.
         start: u16,
         /// How many.
         count: u16,
@@ -64,10 +66,10 @@ pub enum Mismatch {
         /// The function in the answer.
         got: u8,
     },
-    /// Its byte count is not that of the registers asked for.
+    /// Its byte count is not that of the items asked for.
     #[error("{got} bytes of data instead of {asked}")]
     ByteCount {
-        /// Bytes the registers asked for take.
+        /// Bytes the items asked for take.
         asked: usize,
         /// Bytes the answer speaks of.
         got: usize,
@@ -81,9 +83,10 @@ pub enum Mismatch {
 const EXCEPTION_BIT: u8 = 0x80;
 
 impl ReadRequest {
-    /// Asks for `count` registers of `table` from the zero-based address `start` on.
-    pub fn registers(table: Table, start: u16, count: u16) -> Result<ReadRequest, RequestError> {
-        if count == 0 || count > REGISTERS_MAX {
+    /// Asks for `count` items of `table` from the zero-based address `start` on.
+    pub fn new(table: Table, start: u16, count: u16) -> Result<ReadRequest, RequestError> {
+        let most = if table.is_bits() { BITS_MAX } else { REGISTERS_MAX };
+        if count == 0 || count > most {
             return Err(RequestError::Count(count));
         }
         if start.checked_add(count - 1).is_none() {
@@ -97,19 +100,22 @@ impl ReadRequest {
         self.table
     }
 
-    /// The first register asked for.
+    /// The first item asked for.
     pub fn start(self) -> u16 {
         self.start
     }
 
-    /// How many registers are asked for.
+    /// How many items are asked for.
     pub fn count(self) -> u16 {
         self.count
     }
 
-    /// The function code: Read Holding Registers (6.3) or Read Input Registers (6.4).
+    /// The function code: Read Coils (6.1), Read Discrete Inputs (6.2), Read Holding Registers
+    /// (6.3) or Read Input Registers (6.4).
     pub fn function(self) -> u8 {
         match self.table {
+            Table::Coil => 0x01,
+            Table::Discrete => 0x02,
             Table::Holding => 0x03,
             Table::Input => 0x04,
         }
@@ -122,12 +128,18 @@ impl ReadRequest {
         [self.function(), start_high, start_low, count_high, count_low]
     }
 
-    /// The registers in an answer to this request, exactly as many as were asked for.
-    pub fn registers_of(self, pdu: &[u8]) -> Result<Vec<u16>, Refusal> {
+    /// Bytes of data in the right answer: two for a register, one for eight bits.
+    pub fn data_bytes(self) -> usize {
+        let count = usize::from(self.count);
+        if self.table.is_bits() { count.div_ceil(8) } else { 2 * count }
+    }
+
+    /// The items in an answer to this request, exactly as many as were asked for; a bit is 0 or 1.
+    pub fn items_of(self, pdu: &[u8]) -> Result<Vec<u16>, Refusal> {
         let asked = self.function();
         match pdu {
             [function, code] if *function == asked | EXCEPTION_BIT => Err(Refusal::Exception(*code)),
-            [function, byte_count, data @ ..] if *function == asked => self.words(*byte_count, data),
+            [function, byte_count, data @ ..] if *function == asked => self.items(*byte_count, data),
             [function, ..] if *function & !EXCEPTION_BIT != asked => {
                 Err(Mismatch::Function { asked, got: *function }.into())
             }
@@ -135,13 +147,18 @@ impl ReadRequest {
         }
     }
 
-    fn words(self, byte_count: u8, data: &[u8]) -> Result<Vec<u16>, Refusal> {
-        let (asked, got) = (2 * usize::from(self.count), usize::from(byte_count));
+    fn items(self, byte_count: u8, data: &[u8]) -> Result<Vec<u16>, Refusal> {
+        let (asked, got) = (self.data_bytes(), usize::from(byte_count));
         if got != asked {
             return Err(Mismatch::ByteCount { asked, got }.into());
         }
         if data.len() != asked {
             return Err(Mismatch::Length(data.len() + 2).into());
+        }
+        if self.table.is_bits() {
+            // The first item is the least significant bit of the first byte (6.1).
+            let bits = data.iter().flat_map(|byte| (0..8).map(move |bit| u16::from(byte >> bit & 1)));
+            return Ok(bits.take(usize::from(self.count)).collect());
         }
         let (pairs, _none_left) = data.as_chunks::<2>();
         Ok(pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect())
@@ -154,7 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn request(table: Table, start: u16, count: u16) -> ReadRequest {
-        ReadRequest::registers(table, start, count).unwrap()
+        ReadRequest::new(table, start, count).unwrap()
     }
 
     #[test]
@@ -162,18 +179,25 @@ mod tests {
         // Clause 6.3: registers 108 to 110; clause 6.4: input register 9.
         assert_eq!(request(Table::Holding, 0x6B, 3).pdu(), [0x03, 0x00, 0x6B, 0x00, 0x03]);
         assert_eq!(request(Table::Input, 0x08, 1).pdu(), [0x04, 0x00, 0x08, 0x00, 0x01]);
+        // Clause 6.1: coils 20 to 38, clause 6.2: discrete inputs 197 to 218.
+        assert_eq!(request(Table::Coil, 0x13, 0x13).pdu(), [0x01, 0x00, 0x13, 0x00, 0x13]);
+        assert_eq!(request(Table::Discrete, 0xC4, 0x16).pdu(), [0x02, 0x00, 0xC4, 0x00, 0x16]);
+        let coils = request(Table::Coil, 0x13, 0x13).items_of(&[0x01, 0x03, 0xCD, 0x6B, 0x05]).unwrap();
+        assert_eq!(coils, [1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1]);
         let answer = [0x03, 0x06, 0x02, 0x2B, 0x00, 0x00, 0x00, 0x64];
-        assert_eq!(request(Table::Holding, 0x6B, 3).registers_of(&answer), Ok(vec![555, 0, 100]));
+        assert_eq!(request(Table::Holding, 0x6B, 3).items_of(&answer), Ok(vec![555, 0, 100]));
     }
 
     #[test]
     fn refuses_what_no_device_could_answer() {
-        assert_eq!(ReadRequest::registers(Table::Input, 0, 0), Err(RequestError::Count(0)));
-        assert_eq!(ReadRequest::registers(Table::Input, 0, 126), Err(RequestError::Count(126)));
+        assert_eq!(ReadRequest::new(Table::Input, 0, 0), Err(RequestError::Count(0)));
+        assert_eq!(ReadRequest::new(Table::Input, 0, 126), Err(RequestError::Count(126)));
+        assert!(ReadRequest::new(Table::Coil, 0, 2_000).is_ok());
+        assert_eq!(ReadRequest::new(Table::Discrete, 0, 2_001), Err(RequestError::Count(2_001)));
         let beyond = RequestError::Range { start: 65_535, count: 2 };
-        assert_eq!(ReadRequest::registers(Table::Input, 65_535, 2), Err(beyond));
-        assert!(ReadRequest::registers(Table::Input, 65_535, 1).is_ok());
-        assert!(ReadRequest::registers(Table::Holding, 65_411, 125).is_ok());
+        assert_eq!(ReadRequest::new(Table::Input, 65_535, 2), Err(beyond));
+        assert!(ReadRequest::new(Table::Input, 65_535, 1).is_ok());
+        assert!(ReadRequest::new(Table::Holding, 65_411, 125).is_ok());
     }
 
     #[test]
@@ -191,18 +215,18 @@ mod tests {
             (&[0x83, 11], Refusal::Exception(11)),
         ];
         for (pdu, refusal) in cases {
-            assert_eq!(asked.registers_of(pdu), Err(refusal), "{pdu:?}");
+            assert_eq!(asked.items_of(pdu), Err(refusal), "{pdu:?}");
         }
     }
 
     proptest! {
         #[test]
         fn any_bytes_give_the_count_asked_for_or_a_refusal(
-            input: bool, start: u16, count: u16, pdu in proptest::collection::vec(any::<u8>(), 0..260)
+            table in 0_usize..4, start: u16, count in 0_u16..2_100, pdu in proptest::collection::vec(any::<u8>(), 0..260)
         ) {
-            let table = if input { Table::Input } else { Table::Holding };
-            if let Ok(asked) = ReadRequest::registers(table, start, count)
-                && let Ok(words) = asked.registers_of(&pdu)
+            let table = [Table::Coil, Table::Discrete, Table::Holding, Table::Input][table];
+            if let Ok(asked) = ReadRequest::new(table, start, count)
+                && let Ok(words) = asked.items_of(&pdu)
             {
                 prop_assert_eq!(words.len(), usize::from(count));
                 prop_assert_eq!(pdu[0], asked.function());

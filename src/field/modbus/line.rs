@@ -171,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// The frame bears the transaction id that is waiting: is it the answer?
     fn judge(&mut self, question: Question, frame: &Frame) -> Result<Vec<u16>, AskError> {
         let refusal = if frame.unit == question.unit {
-            question.request.registers_of(&frame.pdu)
+            question.request.items_of(&frame.pdu)
         } else {
             Err(Mismatch::Unit { asked: question.unit, got: frame.unit }.into())
         };
@@ -271,7 +271,7 @@ mod tests {
     }
 
     fn request(table: Table, start: u16, count: u16) -> ReadRequest {
-        ReadRequest::registers(table, start, count).unwrap()
+        ReadRequest::new(table, start, count).unwrap()
     }
 
     fn right(unit: u8, asked: ReadRequest) -> Vec<u16> {

@@ -3,9 +3,8 @@
 //! Neighbours share a request. A cleverer strategy (gaps worth reading, forbidden ranges, learned
 //! holes) has its place inside [`blocks`] and changes nothing around it.
 
-use super::decode::width;
 use super::frame::{REGISTERS_MAX, ReadRequest, RequestError};
-use crate::config::{Encoding, Register, WordOrder};
+use crate::config::{Cell, Register};
 use crate::point::PointId;
 
 /// One request and the values in its answer: the unit of failure and of the time stamp.
@@ -22,12 +21,10 @@ pub struct Block {
 pub struct Field {
     /// The point.
     pub point: PointId,
-    /// Registers before it in the block.
+    /// Items before it in the block.
     pub offset: u16,
     /// How its bits are to be read.
-    pub encoding: Encoding,
-    /// Order of its words.
-    pub word_order: WordOrder,
+    pub cell: Cell,
 }
 
 /// Groups registers into as few requests as contiguous ranges allow, none longer than
@@ -38,22 +35,19 @@ pub struct Field {
 pub fn blocks(registers: &[(Register, PointId)], registers_max: u16) -> Result<Vec<Block>, RequestError> {
     let cap = registers_max.min(REGISTERS_MAX);
     let mut sorted: Vec<_> = registers.iter().collect();
-    sorted.sort_by_key(|(register, _)| (register.table, register.address, width(register.encoding)));
+    sorted.sort_by_key(|(register, _)| (register.cell.table, register.cell.address, register.cell.items()));
 
     let mut blocks: Vec<Block> = Vec::new();
     for (register, point) in sorted {
-        let count = width(register.encoding);
+        let cell = register.cell;
+        let count = cell.items();
         if count > cap {
             return Err(RequestError::Count(count));
         }
-        let alone = ReadRequest::registers(register.table, register.address, count)?;
+        let alone = ReadRequest::new(cell.table, cell.address, count)?;
         let joined = blocks.last().and_then(|block| extended(block.request, alone, cap));
-        let field = |request: ReadRequest| Field {
-            point: *point,
-            offset: register.address - request.start(),
-            encoding: register.encoding,
-            word_order: register.word_order,
-        };
+        let field =
+            |request: ReadRequest| Field { point: *point, offset: cell.address - request.start(), cell };
         match (joined, blocks.last_mut()) {
             (Some(request), Some(block)) => {
                 block.request = request;
@@ -75,23 +69,18 @@ fn extended(block: ReadRequest, next: ReadRequest, cap: u16) -> Option<ReadReque
     // The further end counts: a wide value may reach beyond the start of the next one.
     let count = end(block).max(end(next)) - u32::from(block.start());
     let count = u16::try_from(count).ok().filter(|count| *count <= cap)?;
-    ReadRequest::registers(block.table(), block.start(), count).ok()
+    ReadRequest::new(block.table(), block.start(), count).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Table;
+    use crate::config::{Encoding, Table};
     use proptest::prelude::*;
 
     fn register(table: Table, address: u16, encoding: Encoding, point: u32) -> (Register, PointId) {
-        let register = Register {
-            point: format!("asset/q{point}").parse().unwrap(),
-            table,
-            address,
-            encoding,
-            word_order: WordOrder::HighFirst,
-        };
+        let address = Cell::new(table, address, encoding);
+        let register = Register::plain(format!("asset/q{point}").parse().unwrap(), 1_000, address);
         (register, PointId(point))
     }
 
@@ -162,9 +151,9 @@ mod tests {
                 for field in &block.fields {
                     let (register, point) = &map[usize::try_from(field.point.0).unwrap()];
                     prop_assert_eq!(*point, field.point);
-                    prop_assert_eq!(block.request.table(), register.table);
-                    prop_assert_eq!(block.request.start() + field.offset, register.address);
-                    prop_assert!(field.offset + width(field.encoding) <= block.request.count());
+                    prop_assert_eq!(block.request.table(), register.cell.table);
+                    prop_assert_eq!(block.request.start() + field.offset, register.cell.address);
+                    prop_assert!(field.offset + field.cell.items() <= block.request.count());
                     seen.push(field.point.0);
                 }
             }

@@ -1,6 +1,6 @@
 //! The bus: dials, reads each device in its turn, and says so when it cannot.
 
-use super::decode::{decode, width};
+use super::decode::decode;
 use super::frame::{ReadRequest, RequestError};
 use super::line::{AskError, Broken, Line};
 use super::metrics::{BusMetrics, Metrics};
@@ -109,7 +109,11 @@ impl Bus {
         tx: mpsc::Sender<FieldBatch>,
         metrics: &Metrics,
     ) -> Result<Bus, BuildError> {
-        let dial = TcpDial { host: plan.host.clone(), port: plan.port };
+        let (host, port) = match &plan.link {
+            config::Link::Tcp { host, port } | config::Link::RtuOverTcp { host, port, .. } => (host, *port),
+            config::Link::Rtu { path, .. } => (path, 0),
+        };
+        let dial = TcpDial { host: host.clone(), port };
         Bus::build_over(dial, plan, ids, clock, tx, metrics)
     }
 }
@@ -130,7 +134,7 @@ impl<D: Dial> Bus<D> {
         let now = clock.now();
         // Buses of one plant that start together must not dial in step, nor after every start alike.
         let seed = stable_hash(&bus) ^ now.utc.0.cast_unsigned();
-        let intervals = plan.devices.iter().map(|device| (device.id.as_str(), device.interval_ms));
+        let intervals = plan.devices.iter().map(|device| (device.id.as_str(), interval_of(device)));
         let poller = Poller {
             schedule: Schedule::new(intervals, plan.timeout_ms, now, seed),
             status: StatusHandle::new(
@@ -188,18 +192,23 @@ impl Device {
         };
         let registers: Vec<_> = plan.registers.iter().map(point).collect::<Result<_, _>>()?;
         let refused = |source| BuildError::Register { device: device(), source };
-        let first = plan.registers.first().filter(|_| plan.interval_ms > 0);
+        let first = plan.registers.first().filter(|_| interval_of(plan) > 0);
         let first = first.ok_or_else(|| BuildError::Idle { device: device() })?;
         Ok(Device {
             name: plan.id.as_str().into(),
             unit: plan.unit,
-            interval_ms: plan.interval_ms,
-            blocks: blocks(&registers, plan.registers_max).map_err(refused)?,
-            probe: ReadRequest::registers(first.table, first.address, width(first.encoding))
+            interval_ms: interval_of(plan),
+            blocks: blocks(&registers, plan.limits.registers_max).map_err(refused)?,
+            probe: ReadRequest::new(first.cell.table, first.cell.address, first.cell.items())
                 .map_err(refused)?,
             fault: Fault::Timeout,
         })
     }
+}
+
+/// How often the device is read.
+fn interval_of(plan: &config::Device) -> u64 {
+    plan.registers.iter().map(|register| register.interval_ms).min().unwrap_or(0)
 }
 
 /// Everything about the bus but its connection.
@@ -402,15 +411,13 @@ fn is_sign_of_life(outcome: &Result<Vec<u16>, AskError>) -> bool {
 
 /// The samples of a block from the registers of its answer.
 fn values(block: &Block, words: &[u16]) -> Vec<Sample> {
-    let raw = |offset: u16, encoding, order| -> Result<Raw, Fault> {
+    let raw = |offset: u16, cell: config::Cell| -> Result<Raw, Fault> {
         let start = usize::from(offset);
-        let words = words.get(start..start + usize::from(width(encoding))).ok_or(Fault::Decoding)?;
-        decode(words, encoding, order)
+        let words = words.get(start..start + usize::from(cell.items())).ok_or(Fault::Decoding)?;
+        decode(words, cell)
     };
-    let sample = |field: &super::plan::Field| Sample {
-        point: field.point,
-        raw: raw(field.offset, field.encoding, field.word_order),
-    };
+    let sample =
+        |field: &super::plan::Field| Sample { point: field.point, raw: raw(field.offset, field.cell) };
     block.fields.iter().map(sample).collect()
 }
 
@@ -515,7 +522,7 @@ impl Outlet {
 mod tests {
     use super::super::line_model::{Act, Asked, Dice, Direction, Order, register, serve};
     use super::*;
-    use crate::config::{Encoding, Table, WordOrder};
+    use crate::config::{Cell, DeviceLimits, Encoding, Register, Table};
     use crate::point::{Decimal, Value};
     use std::sync::Mutex;
     use tokio::io::DuplexStream;
@@ -594,18 +601,15 @@ mod tests {
     }
 
     fn device(unit: u8, interval_ms: u64, registers: &[u16]) -> config::Device {
-        let register = |address: &u16| config::Register {
-            point: format!("unit-{unit}/r{address}").parse().unwrap(),
-            table: Table::Holding,
-            address: *address,
-            encoding: Encoding::U16,
-            word_order: WordOrder::HighFirst,
+        let register = |address: &u16| {
+            let point = format!("unit-{unit}/r{address}").parse().unwrap();
+            Register::plain(point, interval_ms, Cell::new(Table::Holding, *address, Encoding::U16))
         };
         config::Device {
             id: format!("device-{unit}").parse().unwrap(),
             unit,
-            interval_ms,
-            registers_max: 125,
+            limits: DeviceLimits::default(),
+            zone: jiff::tz::TimeZone::UTC,
             registers: registers.iter().map(register).collect(),
         }
     }
@@ -613,9 +617,10 @@ mod tests {
     fn plan(timeout_ms: u64, devices: Vec<config::Device>) -> config::Bus {
         config::Bus {
             id: "model".parse().unwrap(),
-            host: "unused".to_owned(),
-            port: 502,
+            link: "unused".parse().unwrap(),
             timeout_ms,
+            turnaround_ms: 0,
+            unit_change_ms: 0,
             devices,
         }
     }
@@ -917,7 +922,7 @@ mod tests {
         let point = unknown.registers[0].point.clone();
         assert_eq!(build(unknown), Some(BuildError::UnknownPoint { device: name(), point }));
         let mut wide = device(1, 1_000, &[5]);
-        (wide.registers_max, wide.registers[0].encoding) = (1, Encoding::F32);
+        (wide.limits.registers_max, wide.registers[0].cell.encoding) = (1, Encoding::F32);
         let source = RequestError::Count(2);
         assert_eq!(build(wide), Some(BuildError::Register { device: name(), source }));
     }

@@ -63,7 +63,7 @@ async fn play(name: &str, case: &Case) {
     let client = async {
         for (number, step) in case.step.iter().enumerate() {
             let table = if step.function == 3 { Table::Holding } else { Table::Input };
-            let request = ReadRequest::registers(table, step.start, step.count).unwrap();
+            let request = ReadRequest::new(table, step.start, step.count).unwrap();
             let timeout = Duration::from_millis(case.timeout_ms);
             let outcome = line.ask(step.unit, request, timeout).await.map_err(|error| error.fault());
             assert_eq!(outcome, step.expected(), "{name}, step {number}");

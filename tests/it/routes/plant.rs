@@ -24,6 +24,7 @@ fn point(address: &str, name: Names, unit: &str, kind: ValueKind) -> Point {
         range: None,
         stale_after_ms: 15_000,
         decimals: 2,
+        states: vec![],
     }
 }
 
