@@ -414,7 +414,7 @@ fn values(block: &Block, words: &[u16]) -> Vec<Sample> {
     let raw = |offset: u16, cell: config::Cell| -> Result<Raw, Fault> {
         let start = usize::from(offset);
         let words = words.get(start..start + usize::from(cell.items())).ok_or(Fault::Decoding)?;
-        decode(words, cell)
+        decode(words, cell, cell.order, &jiff::tz::TimeZone::UTC)
     };
     let sample =
         |field: &super::plan::Field| Sample { point: field.point, raw: raw(field.offset, field.cell) };
