@@ -21,6 +21,8 @@ mod schedule;
 mod status;
 mod metrics;
 mod task;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 #[cfg(test)]
 mod line_model;
 #[cfg(test)]
