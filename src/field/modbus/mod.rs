@@ -8,8 +8,9 @@
 //! each cycle.
 //!
 //! Reading order: [`frame`](ReadRequest) (what may be asked), `codec` (MBAP), `line` (one
-//! connection), `decode`, `plan` (which registers together), `schedule` (whose turn), `task`
-//! (the bus), `status` and `metrics`.
+//! connection), `decode`, `plan` (which registers together), `holes` (what a device
+//! refuses), `forecast` (how busy a bus will be), `schedule` (whose turn), `task` (the bus),
+//! `status` and `metrics`.
 
 mod frame;
 mod codec;
@@ -17,6 +18,9 @@ mod line;
 #[cfg_attr(not(any(test, fuzzing)), expect(dead_code, reason = "the bus takes `point` up with its plan"))]
 mod decode;
 mod plan;
+#[cfg_attr(not(test), expect(dead_code, reason = "the bus does not learn yet; its tests do"))]
+mod holes;
+mod forecast;
 mod schedule;
 mod status;
 mod metrics;
@@ -26,9 +30,13 @@ pub mod fuzz;
 #[cfg(test)]
 mod line_model;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod testcases;
 
+pub use forecast::{ClassForecast, DeviceForecast, Forecast, RequestForecast, Round, forecast};
 pub use frame::{Mismatch, ReadRequest, Refusal, RequestError};
 pub use metrics::Metrics;
+pub use plan::PlanError;
 pub use status::{BusStatus, DeviceStatus, StatusHandle};
 pub use task::{BuildError, Bus, Dial, TcpDial};

@@ -1,10 +1,11 @@
 //! The bus: dials, reads each device in its turn, and says so when it cannot.
 
 use super::decode::decode;
-use super::frame::{ReadRequest, RequestError};
+use super::frame::ReadRequest;
+use super::holes::Holes;
 use super::line::{AskError, Broken, Line};
 use super::metrics::{BusMetrics, Metrics};
-use super::plan::{Block, blocks};
+use super::plan::{self, Cost, Map, PlanError, blocks};
 use super::schedule::{Schedule, Turn, stable_hash};
 use super::status::StatusHandle;
 use crate::clock::{Clock, Mono};
@@ -81,7 +82,7 @@ pub enum BuildError {
         /// The device.
         device: String,
         /// What is wrong with it.
-        source: RequestError,
+        source: PlanError,
     },
     /// A device without registers, or with an interval of 0 ms.
     #[error("device {device}: nothing to read, or no interval to read it at")]
@@ -198,12 +199,53 @@ impl Device {
             name: plan.id.as_str().into(),
             unit: plan.unit,
             interval_ms: interval_of(plan),
-            blocks: blocks(&registers, plan.limits.registers_max).map_err(refused)?,
+            blocks: neighbours(plan, &registers).map_err(refused)?,
             probe: ReadRequest::new(first.cell.table, first.cell.address, first.cell.items())
-                .map_err(refused)?,
+                .map_err(|error| refused(error.into()))?,
             fault: Fault::Timeout,
         })
     }
+}
+
+/// One request and the values in its answer.
+#[derive(Clone, Debug)]
+struct Block {
+    request: ReadRequest,
+    fields: Vec<Field>,
+}
+
+/// Where in a block a point's value stands.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    point: PointId,
+    /// Items before it in the block.
+    offset: u16,
+    cell: config::Cell,
+}
+
+/// Only what touches is asked for together: a gap might be a hole, which would cost a block.
+fn neighbours(
+    plan: &config::Device,
+    registers: &[(config::Register, PointId)],
+) -> Result<Vec<Block>, PlanError> {
+    let map = Map::new(registers.iter().map(|(register, point)| (register, *point)))?;
+    let gaps_never_pay = Cost { fixed_us: 0, byte_ns: 1 };
+    let planned = blocks(&map.wishes(map.all()), &plan.limits, &Holes::default(), gaps_never_pay)?;
+    let block = |block: plan::Block| {
+        let start = block.request.start();
+        let fields = block.wishes.iter().flat_map(|wish| {
+            let cell = usize::try_from(wish.tag).ok().and_then(|tag| map.cells.get(tag)).copied();
+            let points = map.points.iter().filter(|point| point.cell == wish.tag);
+            let offset = wish.start - start;
+            points.zip(cell.into_iter().cycle()).map(move |(point, cell)| Field {
+                point: point.id,
+                offset,
+                cell,
+            })
+        });
+        Block { request: block.request, fields: fields.collect() }
+    };
+    Ok(planned.asked.into_iter().map(block).collect())
 }
 
 /// How often the device is read.
@@ -416,8 +458,7 @@ fn values(block: &Block, words: &[u16]) -> Vec<Sample> {
         let words = words.get(start..start + usize::from(cell.items())).ok_or(Fault::Decoding)?;
         decode(words, cell, cell.order, &jiff::tz::TimeZone::UTC)
     };
-    let sample =
-        |field: &super::plan::Field| Sample { point: field.point, raw: raw(field.offset, field.cell) };
+    let sample = |field: &Field| Sample { point: field.point, raw: raw(field.offset, field.cell) };
     block.fields.iter().map(sample).collect()
 }
 
@@ -501,7 +542,7 @@ impl Outlet {
         fault: Fault,
         stamp: Stamp,
     ) -> Result<(), ReaderGone> {
-        let sample = |field: &super::plan::Field| Sample { point: field.point, raw: Err(fault) };
+        let sample = |field: &Field| Sample { point: field.point, raw: Err(fault) };
         self.emit(stamp.batch(device, block.fields.iter().map(sample).collect())).await
     }
 
@@ -923,7 +964,7 @@ mod tests {
         assert_eq!(build(unknown), Some(BuildError::UnknownPoint { device: name(), point }));
         let mut wide = device(1, 1_000, &[5]);
         (wide.limits.registers_max, wide.registers[0].cell.encoding) = (1, Encoding::F32);
-        let source = RequestError::Count(2);
+        let source = PlanError::Request(super::super::RequestError::Count(2));
         assert_eq!(build(wide), Some(BuildError::Register { device: name(), source }));
     }
 }
