@@ -8,8 +8,8 @@
 //! each cycle.
 //!
 //! Reading order: [`frame`](ReadRequest) (what may be asked), `codec` (MBAP), `line` (one
-//! connection), `decode`, `plan` (which registers together), `holes` (what a device
-//! refuses), `forecast` (how busy a bus will be), `schedule` (whose turn), `task` (the bus),
+//! connection), `decode`, `plan` (which registers together), `holes` (what a device refuses, with
+//! its `store`), `forecast` (how busy a bus will be), `schedule` (whose turn), `task` (the bus),
 //! `status` and `metrics`.
 
 mod frame;
@@ -20,6 +20,8 @@ mod decode;
 mod plan;
 #[cfg_attr(not(test), expect(dead_code, reason = "the bus does not learn yet; its tests do"))]
 mod holes;
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing is learned that could be kept, but by tests"))]
+mod store;
 mod forecast;
 mod schedule;
 mod status;
@@ -39,4 +41,5 @@ pub use frame::{Mismatch, ReadRequest, Refusal, RequestError};
 pub use metrics::Metrics;
 pub use plan::PlanError;
 pub use status::{BusStatus, DeviceStatus, StatusHandle};
+pub use store::MIGRATIONS;
 pub use task::{BuildError, Bus, Dial, TcpDial};
