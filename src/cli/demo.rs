@@ -37,6 +37,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 #[include = "*.toml"]
 #[include = "*/*.toml"]
 #[include = "*/*/*.toml"]
+#[include = "*/*.csv"]
 struct Files;
 
 /// `plantroom demo`. Its data is in `DATA/demo`, apart from a real site's.

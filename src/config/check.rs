@@ -18,6 +18,9 @@ type Span = std::ops::Range<usize>;
 /// What is found is quoted up to so many characters.
 const QUOTED_CHARS_MAX: usize = 60;
 
+/// A table of a schema that says so goes as a whole when one of its fields is wrong.
+const WHOLE: &str = "x-whole";
+
 /// Where values that are not in the file come from.
 #[derive(Clone, Copy)]
 pub struct Outside<'a> {
@@ -86,7 +89,9 @@ impl Walk<'_> {
                 self.missing_field(name, property, span);
             }
         }
-        complete.then_some(kept)
+        // An optional field that is wrong must not look like one that was left out.
+        let whole = schema.get(WHOLE).is_some() && !dropped.is_empty();
+        (complete && !whole).then_some(kept)
     }
 
     fn array<'i>(&mut self, schema: &Value, items: DeArray<'i>, span: &Span) -> Option<DeArray<'i>> {
@@ -94,14 +99,21 @@ impl Walk<'_> {
         let (least, most) = (bound("minItems").unwrap_or(0), bound("maxItems").unwrap_or(u64::MAX));
         let count = items.len() as u64;
         if !(least..=most).contains(&count) {
-            let message = format!("{} has {count} entries and must have {least}", self.quote(span));
+            let bound = if least == most {
+                format!("must have {least}")
+            } else if count < least {
+                format!("must have at least {least}")
+            } else {
+                format!("may have at most {most}")
+            };
+            let message = format!("{} has {count} entries and {bound}", self.quote(span));
             self.report(Code::WrongValue, span, message, help(schema));
             return None;
         }
         let item_schema = schema.get("items")?;
         let kept: DeArray<'i> = items.into_iter().filter_map(|item| self.value(item_schema, item)).collect();
         // A list of fixed length is no use with a hole; any other goes on without its wrong entries.
-        (least == 0 || kept.len() as u64 == count).then_some(kept)
+        (least != most || kept.len() as u64 == count).then_some(kept)
     }
 
     fn integer(&mut self, schema: &Value, text: &str, span: &Span) -> bool {
@@ -135,7 +147,9 @@ impl Walk<'_> {
             DeValue::String(text) => text.to_string(),
             DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
             DeValue::Integer(number) => {
-                i64::from_str_radix(number.as_str(), number.radix()).ok()?.to_string()
+                // What does not even fit here is no number to keep; the leaf says so.
+                let wide = i128::from_str_radix(number.as_str(), number.radix());
+                wide.unwrap_or(i128::MAX).to_string()
             }
             DeValue::Float(number) => number.as_str().to_owned(),
             DeValue::Datetime(date) => date.to_string(),

@@ -37,8 +37,14 @@ fn summary(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
         let points: usize = bus.devices.iter().map(|device| device.registers.len()).sum();
         writeln!(out, "Bus {} at {}: {} devices, {points} points", bus.id, bus.link, bus.devices.len())?;
         for device in &bus.devices {
-            let fastest = device.registers.iter().map(|register| register.interval_ms).min();
-            let (points, every) = (device.registers.len(), words(fastest.unwrap_or(0)));
+            let intervals = || device.registers.iter().map(|register| register.interval_ms);
+            let (fastest, slowest) = (intervals().min().unwrap_or(0), intervals().max().unwrap_or(0));
+            let every = if fastest == slowest {
+                words(fastest)
+            } else {
+                format!("{} to {}", words(fastest), words(slowest))
+            };
+            let points = device.registers.len();
             writeln!(out, "  {}: unit {}, {points} points every {every}", device.id, device.unit)?;
         }
     }

@@ -1,6 +1,7 @@
 //! Messages that point: file, line, column, path, what was found and what to do.
 
 use super::source::{Place, Source};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -77,10 +78,30 @@ codes! {
     NotLoopback = "not-loopback",
     /// A value that ends beyond register 65535.
     RegisterOverflow = "register-overflow",
+    /// A value wider than one request to its device may ask for.
+    RegisterTooWide = "register-too-wide",
+    /// A register in a stretch its device must not be asked for.
+    RegisterForbidden = "register-forbidden",
     /// Registers read as two different things.
     RegisterOverlap = "register-overlap",
+    /// A type that its table cannot hold, or a use that its type does not allow.
+    RegisterType = "register-type",
+    /// A byte order the type cannot come in, or two that contradict each other.
+    ByteOrder = "byte-order",
+    /// Bits that the type does not have.
+    Bits = "bits",
+    /// States that are doubled or cannot occur.
+    States = "states",
+    /// A sentinel that the type cannot hold, or a doubled one.
+    Sentinel = "sentinel",
     /// An address that looks like a manual's 4xxxx number (a warning).
     ReferenceNumber = "reference-number",
+    /// An address that looks as if it counted from one (a warning).
+    OneBased = "one-based",
+    /// Two buses to the same serial line, or to a host that takes one connection.
+    SharedLine = "shared-line",
+    /// A point list whose header or rows are not what they should be.
+    PointList = "point-list",
     /// A topic that is no pattern, or whose asset is not said.
     Topic = "topic",
     /// A range whose ends are the wrong way round.
@@ -187,6 +208,12 @@ impl Diagnostics {
     /// Looks up the places; sorted by file and position.
     pub fn resolve(mut problems: Vec<Problem>, sources: &[Source]) -> Diagnostics {
         problems.sort_by_key(|problem| (problem.place.source, problem.place.span.start));
+        // What is wrong in a profile is found again by every device that uses it.
+        let mut told = BTreeSet::new();
+        problems.retain(|problem| {
+            let Place { source, span } = &problem.place;
+            told.insert((*source, span.start, span.end, problem.message.clone()))
+        });
         let more = problems.len().saturating_sub(SHOWN_MAX);
         problems.truncate(SHOWN_MAX);
         let items =

@@ -20,6 +20,11 @@ pub struct At<T> {
 }
 
 impl<T> At<T> {
+    /// A value of a file that is no TOML.
+    pub fn new(value: T, span: Range<usize>) -> At<T> {
+        At { value, span }
+    }
+
     /// The bytes.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
@@ -126,7 +131,9 @@ pub struct Pointer(pub String);
 #[derive(Clone, Debug)]
 pub struct Class(pub String);
 
-trait Leaf: Sized {
+/// A text that is read by one parser wherever it stands.
+pub trait Leaf: Sized {
+    /// The value, or what is wrong with the text.
     fn parse(text: &str) -> Result<Self, Wrong>;
 }
 

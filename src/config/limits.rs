@@ -6,6 +6,10 @@ use std::ops::RangeInclusive;
 pub const INTERVAL_MS: RangeInclusive<u64> = 100..=DAY_MS;
 /// How long a reply may take. Milliseconds.
 pub const TIMEOUT_MS: RangeInclusive<u64> = 10..=60_000;
+/// Pauses of a bus, after an answer and before another unit. Milliseconds.
+pub const BUS_PAUSE_MS: RangeInclusive<u64> = 0..=1_000;
+/// Pause a device asks for, and how long it may be expected to think. Milliseconds.
+pub const DEVICE_PAUSE_MS: RangeInclusive<u64> = 0..=10_000;
 /// Age at which a value may turn stale. Milliseconds.
 pub const STALE_AFTER_MS: RangeInclusive<u64> = 1_000..=7 * DAY_MS;
 /// How long a condition may have to hold before an alarm. Milliseconds.
@@ -14,6 +18,21 @@ pub const ON_DELAY_MS: RangeInclusive<u64> = 0..=DAY_MS;
 pub const FILE_BYTES_MAX: usize = 16 << 20;
 /// Most files one configuration may include.
 pub const FILES_MAX: usize = 1_000;
+
+/// Most stretches of a device that must not be asked for.
+pub const FORBIDDEN_MAX: usize = 256;
+/// Most raw values of a register that are no measurement.
+pub const SENTINELS_MAX: usize = 16;
+/// Most registers a value is multiplied by, and most it is divided by.
+pub const FACTORS_MAX: usize = 4;
+/// Most byte orders a register can tell.
+pub const ORDERS_MAX: usize = 16;
+/// Most named states of a point.
+pub const STATES_MAX: usize = 256;
+/// Most earlier names of a point.
+pub const FORMERLY_MAX: usize = 64;
+/// Most bytes of one cell of a point list; more is a quote that was not closed.
+pub const CELL_BYTES_MAX: usize = 8 << 10;
 
 /// Where a device says nothing. Milliseconds.
 pub const INTERVAL_DEFAULT_MS: u64 = 10_000;

@@ -1,7 +1,8 @@
 //! Configuration: text -> spanned tree -> typed files -> validated [`Plan`].
 //!
 //! Reading order: `spec` (the files as they are written), `check` (the walk of the tree against
-//! the schema), `leaf` (units, durations, names ...), `validate` (what only the whole can show),
+//! the schema), `leaf` (units, durations, names ...), `points` (lists in CSV become the same
+//! registers), `validate` (what only the whole can show),
 //! [`plan`](Plan) (the result, with `link` and `encoding` for Modbus), `diagnostic` (messages that point).
 //!
 //! **Invariant:** never dials, never reads the clock. A secret never reaches a message.
@@ -11,6 +12,7 @@ mod link;
 mod plan;
 mod spec;
 mod leaf;
+mod points;
 mod check;
 mod validate;
 mod diagnostic;
@@ -35,10 +37,13 @@ use diagnostic::Problem;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use source::{Place, Source};
-use spec::{File, Profile};
-use std::collections::BTreeMap;
+use spec::{File, Profile, Register as WrittenRegister};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use toml::de::DeTable;
+
+/// What Excel saves as plain CSV on a Chinese system (GBK) is not.
+const NOT_UTF8: &str = "it is not UTF-8";
 
 /// A configuration that can be built.
 #[derive(Clone, Debug)]
@@ -65,15 +70,11 @@ pub fn load_from(
     main: &Path,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Diagnostics> {
-    let mut loader = Loader {
-        outside: Outside { env, files, folder: main.parent().unwrap_or(Path::new("")) },
-        sources: Vec::new(),
-        problems: Vec::new(),
-    };
+    let mut loader = Loader::new(Outside { env, files, folder: main.parent().unwrap_or(Path::new("")) });
     let plan = loader.files(main).map(|parts| {
-        let profiles = loader.profiles(&parts);
+        let library = Library { profiles: loader.profiles(&parts), points: loader.points(&parts) };
         let complete = loader.problems.is_empty();
-        validate::validate(&parts, &profiles, complete, &mut loader.problems)
+        validate::validate(&parts, &library, complete, &mut loader.problems)
     });
     let diagnostics = Diagnostics::resolve(loader.problems, &loader.sources);
     match plan.flatten() {
@@ -87,6 +88,43 @@ pub fn load_from(
     }
 }
 
+/// A register map alone, resolved for an asset called `device`.
+#[derive(Clone, Debug)]
+pub struct LoadedProfile {
+    /// What is read and the point each feeds, in the order of the file.
+    pub registers: Vec<(Register, Point)>,
+    /// What such a device can bear.
+    pub limits: DeviceLimits,
+    /// What someone should look at.
+    pub warnings: Diagnostics,
+}
+
+/// Reads the register map `NAME`, which is `FOLDER/devices/NAME.toml`, or the file of a path that
+/// ends in `.toml`.
+pub fn load_profile(name_or_path: &str, folder: &Path) -> Result<LoadedProfile, Diagnostics> {
+    let named = folder.join("devices").join(format!("{name_or_path}.toml"));
+    let is_file = Path::new(name_or_path).extension().is_some_and(|ending| ending == "toml");
+    let path = if is_file { PathBuf::from(name_or_path) } else { named };
+    let mut loader = Loader::new(Outside { env: &|_| None, files: &Disk, folder });
+    let asset = "device".parse::<Name>().ok();
+    let part = loader.file::<Profile>(&path, &schema::of::<Profile>(), None);
+    let resolved =
+        part.zip(asset).map(|(part, asset)| validate::profile(&part, &asset, &mut loader.problems));
+    let diagnostics = Diagnostics::resolve(loader.problems, &loader.sources);
+    match resolved {
+        Some((registers, limits)) if diagnostics.count(Severity::Error) == 0 => {
+            Ok(LoadedProfile { registers, limits, warnings: diagnostics })
+        }
+        _ => Err(diagnostics),
+    }
+}
+
+/// What devices name: register maps, and point lists by their path as it is written.
+pub(crate) struct Library {
+    pub profiles: BTreeMap<String, Part<Profile>>,
+    pub points: BTreeMap<String, Part<Vec<leaf::At<WrittenRegister>>>>,
+}
+
 /// A typed file and the index of its source.
 pub(crate) struct Part<T> {
     pub source: usize,
@@ -97,6 +135,12 @@ struct Loader<'a> {
     outside: Outside<'a>,
     sources: Vec<Source>,
     problems: Vec<Problem>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(outside: Outside<'a>) -> Loader<'a> {
+        Loader { outside, sources: Vec::new(), problems: Vec::new() }
+    }
 }
 
 impl Loader<'_> {
@@ -161,6 +205,32 @@ impl Loader<'_> {
         named.into_iter().filter_map(read).collect()
     }
 
+    /// The point lists that devices name, each read once.
+    fn points(&mut self, parts: &[Part<File>]) -> BTreeMap<String, Part<Vec<leaf::At<WrittenRegister>>>> {
+        let mut lists = BTreeMap::new();
+        let mut tried: BTreeSet<&str> = BTreeSet::new();
+        for part in parts {
+            let devices = part.content.modbus.iter().flat_map(|bus| &bus.devices);
+            for written in devices.filter_map(|device| device.points.as_ref()) {
+                let path = self.outside.folder.join(&**written);
+                if !tried.insert(written) {
+                    continue;
+                }
+                if !source::is_list(&path) {
+                    let message = format!("{written:?} is no point list", written = **written);
+                    let problem = Problem::error(Code::PointList, part.place(written), message);
+                    self.problems.push(problem.help("a list is a file that ends in .csv"));
+                    continue;
+                }
+                let Some(index) = self.read(&path, Some(&part.place(written))) else { continue };
+                let Some(source) = self.sources.get(index) else { continue };
+                let content = points::read(source, index, &mut self.problems);
+                lists.insert((**written).clone(), Part { source: index, content });
+            }
+        }
+        lists
+    }
+
     /// Reads, upgrades, checks and types one file.
     fn file<T: DeserializeOwned + JsonSchema>(
         &mut self,
@@ -202,10 +272,15 @@ impl Loader<'_> {
             Ok(text) if text.len() > limits::FILE_BYTES_MAX => Err("it is larger than 16 MiB".to_owned()),
             Ok(_) if index >= limits::FILES_MAX => Err("more than 1000 files are included".to_owned()),
             Ok(text) => Ok(text),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Err(NOT_UTF8.to_owned()),
             Err(error) => Err(error.to_string()),
         };
         let (text, error) = match text {
-            Ok(text) => (text, None),
+            // A byte order mark, as Excel writes it, is no part of the first word.
+            Ok(text) => match text.strip_prefix('\u{feff}') {
+                Some(rest) => (rest.to_owned(), None),
+                None => (text, None),
+            },
             Err(error) => (String::new(), Some(error)),
         };
         if named_at.is_none() || error.is_none() {
@@ -216,7 +291,12 @@ impl Loader<'_> {
             let message = format!("{} cannot be read: {error}", path.display());
             let problem = Problem::error(Code::Unreadable, place, message);
             let named_by_hand = named_at.is_none().then(|| "name the site's file with --config".to_owned());
-            self.problems.push(Problem { help: self.neighbour(path).or(named_by_hand), ..problem });
+            let help = match error.as_str() {
+                NOT_UTF8 if source::is_list(path) => Some("in Excel: Save As, \"CSV UTF-8\"".to_owned()),
+                NOT_UTF8 => Some("save it as UTF-8".to_owned()),
+                _ => self.neighbour(path).or(named_by_hand),
+            };
+            self.problems.push(Problem { help, ..problem });
             return None;
         }
         Some(index)

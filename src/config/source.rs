@@ -1,5 +1,6 @@
 //! Where texts come from, and where in a text something stands.
 
+use super::points;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
@@ -68,14 +69,23 @@ impl Source {
         (line, column)
     }
 
-    /// The path of the key or value that stands exactly at `span`: `modbus[1].devices[0].unit_id`.
+    /// The path of the key or value that stands exactly at `span`: `modbus[1].devices[0].unit_id`;
+    /// in a point list its row and column.
     /// Read anew, because this happens only when there is something to complain about.
     pub fn path_of(&self, span: &Range<usize>) -> String {
+        if is_list(&self.path) {
+            return points::path_of(&self.text, span.start);
+        }
         let (table, _) = DeTable::parse_recoverable(&self.text);
         let mut found = String::new();
         search_table(table.get_ref(), "", span, &mut found);
         found
     }
+}
+
+/// Whether it is a point list and no TOML.
+pub fn is_list(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
 }
 
 /// The deepest wins: the array of `[[assets]]` and its first table share a span.

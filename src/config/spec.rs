@@ -4,7 +4,7 @@
 use super::leaf::{
     At, Class, Day, Endpoint, Former, Hours, HttpUrl, Listen, Millis, Pattern, Pointer, ProfileName, Zone,
 };
-use super::{Encoding, Link, Order, Secret, plan};
+use super::{Encoding, Link, Order, Secret, limits, plan};
 use crate::point::{Address, Decimal, Name, Names, Unit, ValueKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -27,7 +27,7 @@ pub struct File {
     /// Building, rooms and machines, as a tree.
     #[serde(default)]
     pub assets: Vec<At<Asset>>,
-    /// Modbus TCP lines.
+    /// Modbus lines.
     #[serde(default)]
     pub modbus: Vec<At<Bus>>,
     /// MQTT brokers.
@@ -77,6 +77,45 @@ pub struct DeviceType {
     pub source: String,
     /// How sure the map is.
     pub certainty: Certainty,
+    /// What such a device can bear.
+    pub limits: Option<Limits>,
+}
+
+/// What a device can bear. A device's own entries go before those of its profile.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Most registers one request may ask for, default 125.
+    #[schemars(range(min = 1, max = 125))]
+    pub registers_max: Option<u16>,
+    /// Most coils or discrete inputs one request may ask for, default 2000.
+    #[schemars(range(min = 1, max = 2000))]
+    pub bits_max: Option<u16>,
+    /// Least pause between two requests to it: 0s to 10s, default 0s.
+    pub pause: Option<At<Millis>>,
+    /// How long it is expected to think before it answers, until that is measured: 0s to 10s, default 20ms.
+    pub latency: Option<At<Millis>>,
+    /// Most requests it takes before it has answered the first, default 1. Modbus TCP only.
+    #[schemars(range(min = 1, max = 16))]
+    pub in_flight_max: Option<u8>,
+    /// Most connections it takes at a time, default 1: how many buses may lead to its host and port.
+    #[schemars(range(min = 1, max = 16))]
+    pub connections_max: Option<u8>,
+    /// Registers that are never asked for, nor read over.
+    #[schemars(length(max = limits::FORBIDDEN_MAX))]
+    pub forbidden: Option<Vec<At<Stretch>>>,
+}
+
+/// Neighbouring registers of a table.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stretch {
+    /// Which table: `coil`, `discrete`, `holding` or `input`.
+    pub table: Table,
+    /// First address.
+    pub first: u16,
+    /// Last address.
+    pub last: u16,
 }
 
 /// A name in both languages; one given alone serves for both.
@@ -134,16 +173,20 @@ pub struct Asset {
     pub formerly: Vec<Name>,
 }
 
-/// A Modbus TCP line: one connection.
+/// A Modbus line: one connection.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bus {
     /// Its id, unique among buses, devices and brokers.
     pub id: At<Name>,
     /// `tcp://host:502`, `rtu+tcp://host:port?baud=9600` or `rtu:///dev/ttyUSB0?baud=9600&parity=even`.
-    pub connect: Link,
+    pub connect: At<Link>,
     /// A reply later than this is no reply: 10ms to 60s, default 1s.
     pub timeout: Option<At<Millis>>,
+    /// Pause after each answer before the next request, for slow converters: 0s to 1s, default 0s.
+    pub turnaround: Option<At<Millis>>,
+    /// Further pause before a request to another unit than the last: 0s to 1s, default 0s.
+    pub unit_change: Option<At<Millis>>,
     /// The devices on it.
     #[serde(default)]
     pub devices: Vec<At<Device>>,
@@ -161,52 +204,191 @@ pub struct Device {
     pub asset: At<Name>,
     /// Its register map: `acrel/adl400` is the file `devices/acrel/adl400.toml` beside the main file.
     pub profile: Option<At<ProfileName>>,
-    /// How often it is read: 100ms to 1d, default 10s.
+    /// How often registers are read that do not say it themselves: 100ms to 1d, default 10s.
     pub interval: Option<At<Millis>>,
-    /// Most registers one request may ask for, default 125.
-    #[schemars(range(min = 2, max = 125))]
-    pub registers_max: Option<u16>,
-    /// Registers besides the profile's; one with the quantity of a profile's register replaces it.
+    /// What it can bear, where that is not what its profile says.
+    pub limits: Option<Limits>,
+    /// Quantities of the profile that are read; without it all of them.
+    pub only: Option<At<Vec<At<Name>>>>,
+    /// Quantities of the profile that are not read.
+    pub without: Option<At<Vec<At<Name>>>>,
+    /// Point list, a CSV file with a register in each row, beside the main file: `points/ahu-1.csv`.
+    pub points: Option<At<String>>,
+    /// Registers besides the profile's; one with the quantity of a profile's register changes what it says there.
     #[serde(default)]
     pub registers: Vec<At<Register>>,
 }
 
-/// A value in a register map.
+/// A value in a register map; beside a profile, for a quantity of it, only what is different.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-whole" = true))]
 pub struct Register {
     /// The asset this point belongs to, if another than the device's. Not in a profile.
     pub asset: Option<At<Name>>,
     /// What is measured; the second half of the point's address.
     pub quantity: At<Name>,
     /// Which table: `coil` (function 1), `discrete` (2), `holding` (3) or `input` (4).
-    pub table: Table,
+    pub table: Option<At<Table>>,
     /// Zero-based protocol address: a manual's 40001 is holding 0.
     #[schemars(range(max = 65535))]
-    pub address: At<u32>,
-    /// Type of the raw value.
+    pub address: Option<At<u32>>,
+    /// Type of the raw value: `u16`, `i32`, `f32`, `bcd32`, `text:16`; coils and discrete inputs are `bool`.
     #[serde(rename = "type")]
-    pub encoding: At<Encoding>,
+    pub encoding: Option<At<Encoding>>,
     /// Order of its bytes, default `abcd`: the standard's. `cdab` has the low register first.
     pub order: Option<At<Order>>,
+    /// Where the device says in which order it writes, if that is not known beforehand.
+    pub order_from: Option<At<OrderFrom>>,
+    /// One bit of an integer, 0 the least significant, as a flag.
+    #[schemars(range(max = 63))]
+    pub bit: Option<At<u8>>,
+    /// Neighbouring bits of an integer, least and most significant, as an unsigned number: `[4, 7]`.
+    pub bits: Option<At<[u8; 2]>>,
+    /// Raw values that are no measurement.
+    #[schemars(length(max = limits::SENTINELS_MAX))]
+    pub sentinels: Option<Vec<At<Sentinel>>>,
     /// The raw number is multiplied by this, exactly. Default 1.
     pub scale: Option<At<Decimal>>,
     /// Then this is added, exactly. Default 0.
-    pub offset: Option<Decimal>,
+    pub offset: Option<At<Decimal>>,
+    /// Registers whose numbers the raw number is multiplied by: ratios of transformers.
+    #[schemars(length(max = limits::FACTORS_MAX))]
+    pub multiply_by: Option<Vec<At<Factor>>>,
+    /// Registers whose numbers the raw number is divided by.
+    #[schemars(length(max = limits::FACTORS_MAX))]
+    pub divide_by: Option<Vec<At<Factor>>>,
+    /// A register with a power of ten the raw number is multiplied by: a SunSpec scale factor.
+    pub exponent: Option<At<Factor>>,
     /// UCUM code of the scaled value: `kW.h`, `Cel`, `kPa{gauge}`; `1` for none.
-    pub unit: Unit,
+    pub unit: Option<Unit>,
     /// Physical range of the instrument in the unit, both ends inclusive: `[0, 1.6]`.
     pub range: Option<At<[Decimal; 2]>>,
-    /// Decimals shown on a page; default those of the scale, 2 for f32.
+    /// What its numbers mean, if they are states.
+    #[schemars(length(max = limits::STATES_MAX))]
+    pub states: Option<Vec<At<State>>>,
+    /// Decimals shown on a page; default those of the scale, 2 for f32 and for what is divided.
     #[schemars(range(max = 9))]
     pub decimals: Option<u8>,
+    /// How often it is read, 100ms to 1d; default the device's interval.
+    pub interval: Option<At<Millis>>,
+    /// Read exactly on the multiples of its interval on the wall clock: `true` for demand intervals.
+    pub aligned: Option<bool>,
     /// Without a new value for this long it is stale: 1s to 7d, default three intervals, at least 5s.
     pub stale_after: Option<At<Millis>>,
     /// Its name in both languages.
     pub name: Option<Text>,
     /// Quantities of this asset, or whole addresses, it had before; the point keeps its history.
-    #[serde(default)]
-    pub formerly: Vec<Former>,
+    #[schemars(length(max = limits::FORMERLY_MAX))]
+    pub formerly: Option<Vec<Former>>,
+    /// How sure this register is, if less than the whole map.
+    pub certainty: Option<Certainty>,
+}
+
+impl Register {
+    /// A register of which nothing is said yet.
+    pub fn of(quantity: At<Name>) -> Register {
+        Register {
+            quantity,
+            asset: None,
+            table: None,
+            address: None,
+            encoding: None,
+            order: None,
+            order_from: None,
+            bit: None,
+            bits: None,
+            sentinels: None,
+            scale: None,
+            offset: None,
+            multiply_by: None,
+            divide_by: None,
+            exponent: None,
+            unit: None,
+            range: None,
+            states: None,
+            decimals: None,
+            interval: None,
+            aligned: None,
+            stale_after: None,
+            name: None,
+            formerly: None,
+            certainty: None,
+        }
+    }
+}
+
+/// A register whose number changes another one's.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Factor {
+    /// Which table, default the one of the value.
+    pub table: Option<At<Table>>,
+    /// Zero-based protocol address.
+    #[schemars(range(max = 65535))]
+    pub address: At<u32>,
+    /// Type of the number.
+    #[serde(rename = "type")]
+    pub encoding: At<Encoding>,
+    /// Order of its bytes, default `abcd`.
+    pub order: Option<At<Order>>,
+}
+
+/// A register that tells in which order a device writes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderFrom {
+    /// Which table, default the one of the value.
+    pub table: Option<At<Table>>,
+    /// Zero-based protocol address.
+    #[schemars(range(max = 65535))]
+    pub address: At<u32>,
+    /// Type of the number, default `u16`.
+    #[serde(rename = "type")]
+    pub encoding: Option<At<Encoding>>,
+    /// What its numbers stand for; with any other number nothing is known.
+    #[schemars(length(min = 1, max = limits::ORDERS_MAX))]
+    pub orders: Vec<At<OrderWord>>,
+}
+
+/// A number that stands for a byte order.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderWord {
+    /// The number in the register.
+    pub raw: i64,
+    /// The order it stands for.
+    pub order: At<Order>,
+}
+
+/// A raw number that is no measurement.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sentinel {
+    /// The number as the type reads it; of a signed type also its bits, as manuals have it: `0x8000` is -32768.
+    pub raw: Decimal,
+    /// What the device says by it: `sensor` (broken or missing), `not-available` or `out-of-range`.
+    pub means: Means,
+}
+
+/// What a device says by a number that is no measurement.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Means {
+    Sensor,
+    NotAvailable,
+    OutOfRange,
+}
+
+/// A state a number stands for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// The scaled number; of a flag 0 or 1.
+    pub value: i64,
+    /// Its name in both languages.
+    pub name: Text,
 }
 
 /// The register tables.
@@ -442,6 +624,16 @@ impl From<Table> for plan::Table {
             Table::Discrete => plan::Table::Discrete,
             Table::Holding => plan::Table::Holding,
             Table::Input => plan::Table::Input,
+        }
+    }
+}
+
+impl From<Means> for plan::Means {
+    fn from(means: Means) -> plan::Means {
+        match means {
+            Means::Sensor => plan::Means::Sensor,
+            Means::NotAvailable => plan::Means::NotAvailable,
+            Means::OutOfRange => plan::Means::OutOfRange,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 #![cfg(test)] // tells clippy that helpers here may unwrap, as tests may
 
-use plantroom::config::{self, Code, Condition, Loaded, Payload};
+use plantroom::config::{self, Code, Condition, Encoding, Loaded, Payload};
 use plantroom::point::{Address, Catalogue, PointId, ValueKind};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,7 @@ fn demo() -> Texts {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "toml") {
+            } else if path.extension().is_some_and(|ending| ending == "toml" || ending == "csv") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 files.insert(path.strip_prefix(&root).unwrap().to_owned(), text);
             }
@@ -101,7 +101,7 @@ fn the_demo_hospital_loads_from_the_disk() {
     let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/plantroom.toml");
     let loaded = config::load(&main, &|_| None).unwrap_or_else(|wrong| panic!("{wrong}"));
     assert!(loaded.warnings.items.is_empty(), "{}", loaded.warnings);
-    assert_eq!(loaded.files.len(), 8, "{:?}", loaded.files);
+    assert_eq!(loaded.files.len(), 9, "{:?}", loaded.files);
     let plan = loaded.plan;
 
     assert_eq!((plan.site.name.zh.as_str(), plan.site.zone.iana_name()), ("示范医院", Some("Asia/Shanghai")));
@@ -211,6 +211,147 @@ fn a_register_beside_a_profile_replaces_the_one_of_its_quantity() {
 }
 
 #[test]
+fn a_register_beside_a_profile_changes_only_what_it_says() {
+    let own = "profile = \"demo/chiller\"\nonly = [\"running\", \"supply_temperature\"]\nlimits = { registers_max = 10 }\nregisters = [{ quantity = \"running\", address = 7, interval = \"1m\" }]";
+    let files = edited("plantroom.toml", "profile = \"demo/chiller\"", own);
+    let plan = load(&files).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
+    let device = &plan.buses[0].devices[1];
+    assert_eq!((device.limits.registers_max, device.limits.bits_max), (10, 2_000));
+    let [supply, running] = device.registers.as_slice() else { panic!("{device:?}") };
+    assert_eq!((supply.cell.address, supply.interval_ms), (0, 1_000));
+    assert_eq!((running.cell.table, running.cell.address), (config::Table::Holding, 7));
+    assert_eq!((running.cell.encoding, running.interval_ms), (Encoding::U16, 60_000));
+    let point = plan.points.iter().find(|point| point.address == running.point).unwrap();
+    assert_eq!((point.name.zh.as_str(), point.stale_after_ms), ("运行状态", 180_000));
+}
+
+#[test]
+fn every_key_of_a_register_reaches_the_plan() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let profile = config::load_profile("demo/example", &root).unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert!(profile.warnings.items.is_empty(), "{}", profile.warnings);
+    let lines = profile.registers.iter().map(|(register, point)| format!("{register:?}\n  {point:?}\n"));
+    insta::assert_snapshot!("example", format!("{:?}\n{}", profile.limits, lines.collect::<String>()));
+    let path = root.join("devices/demo/example.toml");
+    let by_path = config::load_profile(path.to_str().unwrap(), Path::new("elsewhere")).unwrap();
+    assert_eq!(format!("{:?}", by_path.registers), format!("{:?}", profile.registers));
+    let missing = config::load_profile("demo/exampel", &root).unwrap_err().to_string();
+    assert!(missing.contains("demo/example.toml?"), "{missing}");
+}
+
+const LIST: &str = "
+[[modbus]]
+id = \"second\"
+connect = \"10.0.0.9\"
+
+[[modbus.devices]]
+id = \"listed\"
+unit_id = 1
+asset = \"chiller-room\"
+interval = \"30s\"
+";
+
+/// The demo hospital with a further device: its fields after `LIST`, and its point list.
+fn listed(fields: &str, list: &str) -> Texts {
+    let mut files = demo();
+    files.get_mut(Path::new("plantroom.toml")).unwrap().extend([LIST, fields]);
+    files.insert("list.csv".into(), list.to_owned());
+    files
+}
+
+#[test]
+fn a_row_of_a_list_is_the_register_a_table_would_be() {
+    let tables = r#"
+[[modbus.devices.registers]]
+quantity = "energy"
+table = "holding"
+address = 0x10
+type = "u32"
+order_from = { table = "input", address = 5, type = "u16", orders = [{ raw = 0, order = "abcd" }, { raw = 1, order = "cdab" }] }
+scale = 0.10
+offset = -3
+unit = "kW.h"
+range = [-5, 500.5]
+multiply_by = [{ table = "holding", address = 142, type = "u16" }, { address = 143, type = "u32", order = "cdab" }]
+divide_by = [{ address = 145, type = "u16" }]
+exponent = { address = 146, type = "i16" }
+sentinels = [{ raw = 0x7FFF, means = "sensor" }, { raw = 0x8000, means = "not-available" }, { raw = 3, means = "out-of-range" }]
+interval = "15m"
+aligned = true
+stale_after = "1h"
+decimals = 1
+formerly = ["kwh", "old/kwh"]
+certainty = "B"
+name = { zh = "电能", en = "Energy" }
+[[modbus.devices.registers]]
+asset = "chiller-1"
+quantity = "mode"
+table = "input"
+address = 7
+type = "u16"
+bits = [4, 7]
+states = [{ value = 0, name = { zh = "停止", en = "Stopped" } }, { value = 1, name = { zh = "运行" } }]
+[[modbus.devices.registers]]
+quantity = "fault"
+table = "input"
+address = 7
+type = "u16"
+bit = 3
+[[modbus.devices.registers]]
+quantity = "door"
+table = "discrete"
+address = 1
+"#;
+    let english = "quantity,asset,table,address,type,order_from,scale,offset,unit,range,multiply_by,divide_by,exponent,sentinels,interval,aligned,stale_after,decimals,formerly,certainty,name_zh,name_en,bit,bits,states,remark
+energy,,holding,0x10,u32,input:5:u16;0=abcd;1=cdab,0.10,-3,kW.h,-5..500.5,holding:142:u16;143:u32:cdab,145:u16,146:i16,0x7FFF;0x8000=not-available;3=out-of-range,15m,true,1h,1,kwh;old/kwh,B,电能,Energy,,,,anything
+mode,chiller-1,input,7,u16,,,,,,,,,,,,,,,,,,,4..7,0=停止/Stopped;1=运行,
+fault,,input,7,u16,,,,,,,,,,,,,,,,,,3,,,
+door,,discrete,1
+";
+    // As Excel in Chinese writes it: a byte order mark, CRLF, blanks, quotes, an empty row.
+    let chinese = "\u{feff}点名;资产;功能码;寄存器地址; 数据类型 ;字节序寄存器;倍率;偏移量;单位;量程;乘以;除以;指数;无效值;采集周期;对齐;失效时间;小数位;曾用名;可信度;中文名;英文名;位;位段;状态;备注\r
+energy;;03;16;u32;\"input:5:u16;0=abcd;1=cdab\";0.10;-3;kW.h;-5~500.5;\"保持寄存器:142:u16;143:u32:cdab\";145:u16;146:i16;\"0x7FFF;0x8000=not-available;3=out-of-range\";15m;是;1h;1;\"kwh;old/kwh\";B;电能;\"Energy\";;;;\"he said \"\"so\"\"\"\r
+;;;;;;;;;;;;;;;;;;;;;;;;;\r
+mode;chiller-1;输入寄存器;7;u16;;;;;;;;;;;;;;;;;;;4-7;\"0=停止/Stopped\u{ff1b}1=运行\"\r
+fault;;4;7;u16;;;;;;;;;;;;;;;;;;3\r
+door;;离散输入;1\r
+";
+    let plan = |files: &Texts| format!("{:?}", load(files).unwrap_or_else(|wrong| panic!("{wrong}")).plan);
+    let expected = plan(&listed(tables, ""));
+    assert_eq!(plan(&listed("points = \"list.csv\"\n", english)), expected);
+    assert_eq!(plan(&listed("points = \"list.csv\"\n", chinese)), expected);
+}
+
+#[test]
+fn a_list_of_twenty_thousand_rows_is_read_and_its_one_mistake_found() {
+    let mut list = "quantity,table,address,type,unit,name_zh\n".to_owned();
+    list.extend((0..20_000).map(|n| format!("p{n},holding,{n},u16,kW,功率{n}\n")));
+    let plan = load(&listed("points = \"list.csv\"\n", &list)).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
+    assert_eq!(plan.buses[1].devices[0].registers.len(), 20_000);
+    // Row 1 is the header, row 2 is p0.
+    let list = list.replacen("p19997,holding,19997,u16", "p19997,holding,19997,u61", 1);
+    let wrong = load(&listed("points = \"list.csv\"\n", &list)).unwrap_err();
+    let [item] = wrong.items.as_slice() else { panic!("{wrong}") };
+    assert_eq!((item.file.as_path(), item.line, item.column), (Path::new("list.csv"), 19_999, 22));
+    assert_eq!(item.path, "row 19999, column 4 \"type\"");
+}
+
+#[test]
+fn a_list_that_is_no_utf8_says_how_to_save_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in listed("points = \"list.csv\"\n", "") {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    // GBK for the header 点名.
+    std::fs::write(folder.path().join("list.csv"), b"\xb5\xe3\xc3\xfb,address\n").unwrap();
+    let message = config::load(&folder.path().join("plantroom.toml"), &|_| None).unwrap_err().to_string();
+    assert!(message.contains("list.csv cannot be read: it is not UTF-8"), "{message}");
+    assert!(message.contains("\"CSV UTF-8\""), "{message}");
+}
+
+#[test]
 fn renamed_assets_and_quantities_carry_every_address_they_had() {
     let mut files = edited("plantroom.toml", "# formerly = [\"chiller-a\"]", "formerly = [\"chiller-a\"]");
     let profile = files.get_mut(Path::new("devices/demo/chiller.toml")).unwrap();
@@ -264,9 +405,10 @@ proptest! {
 
     /// Whatever is done to a file, there is an answer, and every message points into a file.
     #[test]
-    fn a_damaged_file_gets_an_answer(place: prop::sample::Index, length in 0_usize..40, put in "[a-z0-9{}\\[\\]=\"'$.\n 氧-]{0,12}") {
+    fn a_damaged_file_gets_an_answer(list: bool, place: prop::sample::Index, length in 0_usize..40, put in "[a-z0-9{}\\[\\]=\"'$.,;:\r\n 氧-]{0,12}") {
         let mut files = demo();
-        let main = files.get_mut(Path::new("plantroom.toml")).unwrap();
+        let name = if list { "points/ahu-1.csv" } else { "plantroom.toml" };
+        let main = files.get_mut(Path::new(name)).unwrap();
         let chars: Vec<char> = main.chars().collect();
         let start = place.index(chars.len());
         let end = (start + length).min(chars.len());

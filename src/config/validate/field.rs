@@ -1,34 +1,35 @@
-//! Buses, devices and brokers, and the points they feed.
+//! Buses and brokers, and the points that brokers feed.
 
 use super::super::diagnostic::{Code, Problem};
-use super::super::leaf::{At, Former, Millis};
+use super::super::leaf::{At, Millis};
 use super::super::source::Place;
-use super::super::spec::{self, Certainty, File, Profile, Text};
-use super::super::{
-    Broker, Bus, Cell, Device, DeviceLimits, Order, Part, Payload, Point, Register, Table, Topic, TopicValue,
-    limits,
-};
+use super::super::spec::{self, File, Text};
+use super::super::{Broker, Bus, Device, Library, Link, Part, Payload, Point, Topic, TopicValue, limits};
 use super::assets::Assets;
+use super::device::DeviceWork;
+use super::register::{formerly, known_asset};
 use super::{Context, Ids};
 use crate::point::{Address, Decimal, Name, ValueKind};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
 const MQTT_PORT: u16 = 1883;
-const REGISTERS_MAX: u16 = 125;
 /// Modbus reserves 248 to 254; 255 addresses the gateway itself.
 const RESERVED_UNIT_IDS: std::ops::RangeInclusive<u8> = 248..=254;
+/// MODBUS over Serial Line V1.02, 2.2: 0 is the broadcast, which nobody answers.
+const SERIAL_UNIT_IDS: std::ops::RangeInclusive<u8> = 1..=247;
 
 /// All buses. Ids of buses, devices and brokers are one family: each names a source of batches.
 pub fn buses(
     parts: &[Part<File>],
-    profiles: &BTreeMap<String, Part<Profile>>,
+    library: &Library,
     assets: &Assets,
     zone: &TimeZone,
     context: &mut Context<'_>,
 ) -> Vec<Bus> {
     let mut ids = Ids::default();
     let mut list = Vec::new();
+    let mut lines: Vec<SharedBy> = Vec::new();
     for part in parts {
         for broker in &part.content.mqtt {
             ids.claim("buses, devices or brokers", &broker.id, &part.place(&broker.id), context);
@@ -37,36 +38,97 @@ pub fn buses(
     for part in parts {
         for bus in &part.content.modbus {
             ids.claim("buses, devices or brokers", &bus.id, &part.place(&bus.id), context);
-            let timeout_ms = context.millis(
-                part.source,
-                bus.timeout.as_ref(),
-                limits::TIMEOUT_MS,
-                limits::TIMEOUT_DEFAULT_MS,
-            );
             let mut units: BTreeMap<u8, Place> = BTreeMap::new();
+            let mut line = SharedBy::new(part, bus);
             let mut devices = Vec::new();
             for device in &bus.devices {
                 ids.claim("buses, devices or brokers", &device.id, &part.place(&device.id), context);
-                unit_id(&mut units, *device.unit_id, part.place(&device.unit_id), context);
-                let work = DeviceWork { part, device, assets, zone };
-                devices.push(work.resolve(profiles, context));
+                unit_id(&mut units, *device.unit_id, part.place(&device.unit_id), &bus.connect, context);
+                let work = DeviceWork { part, device, assets, zone, library };
+                devices.push(work.resolve(context));
+                line.devices.push((device.id.clone(), work.connections_max()));
             }
-            list.push(Bus {
-                id: bus.id.clone(),
-                link: bus.connect.clone(),
-                timeout_ms,
-                turnaround_ms: 0,
-                unit_change_ms: 0,
-                devices,
-            });
+            lines.push(line);
+            list.push(resolved(part.source, bus, devices, context));
         }
     }
+    shared_lines(&lines, context);
     list
 }
 
-fn unit_id(units: &mut BTreeMap<u8, Place>, unit: u8, place: Place, context: &mut Context<'_>) {
+fn resolved(source: usize, bus: &spec::Bus, devices: Vec<Device>, context: &mut Context<'_>) -> Bus {
+    let mut millis =
+        |at: &Option<At<Millis>>, limits, default| context.millis(source, at.as_ref(), limits, default);
+    Bus {
+        id: bus.id.clone(),
+        link: (*bus.connect).clone(),
+        timeout_ms: millis(&bus.timeout, limits::TIMEOUT_MS, limits::TIMEOUT_DEFAULT_MS),
+        turnaround_ms: millis(&bus.turnaround, limits::BUS_PAUSE_MS, 0),
+        unit_change_ms: millis(&bus.unit_change, limits::BUS_PAUSE_MS, 0),
+        devices,
+    }
+}
+
+/// A bus as one of perhaps several users of a line.
+struct SharedBy {
+    id: Name,
+    place: Place,
+    link: Link,
+    /// Its devices and how many connections each takes.
+    devices: Vec<(Name, u8)>,
+}
+
+impl SharedBy {
+    fn new(part: &Part<File>, bus: &spec::Bus) -> SharedBy {
+        let link = (*bus.connect).clone();
+        SharedBy { id: bus.id.clone(), place: part.place(&bus.connect), link, devices: Vec::new() }
+    }
+
+    /// Whether both dial the same thing; how they speak then does not matter.
+    fn same_line(&self, other: &SharedBy) -> bool {
+        let socket = |link: &Link| match link {
+            Link::Tcp { host, port } | Link::RtuOverTcp { host, port, .. } => {
+                Some((host.to_ascii_lowercase(), *port))
+            }
+            Link::Rtu { .. } => None,
+        };
+        match (&self.link, &other.link) {
+            (Link::Rtu { path, .. }, Link::Rtu { path: other, .. }) => path == other,
+            (Link::Rtu { .. }, _) | (_, Link::Rtu { .. }) => false,
+            (link, other) => socket(link) == socket(other),
+        }
+    }
+}
+
+/// Many devices and gateways take one connection, and drop the first for a second.
+fn shared_lines(lines: &[SharedBy], context: &mut Context<'_>) {
+    for (index, line) in lines.iter().enumerate() {
+        let first = lines.iter().take(index).find(|earlier| earlier.same_line(line));
+        let Some(first) = first else { continue };
+        let users: Vec<&SharedBy> = lines.iter().filter(|other| other.same_line(line)).collect();
+        let serial = matches!(line.link, Link::Rtu { .. });
+        let devices = || users.iter().flat_map(|user| &user.devices);
+        let narrow = devices().find(|(_, connections_max)| usize::from(*connections_max) < users.len());
+        let help = match narrow {
+            _ if serial => "a serial line has one master: put the devices on one bus".to_owned(),
+            Some((device, _)) => format!(
+                "put the devices on one bus; if \"{device}\" takes {0} connections, give it limits = {{ connections_max = {0} }}",
+                users.len()
+            ),
+            None => continue,
+        };
+        let message = format!("the buses \"{}\" and \"{}\" lead to the same line", first.id, line.id);
+        let problem = Problem::error(Code::SharedLine, line.place.clone(), message);
+        context.problems.push(problem.note(first.place.clone(), "the first").help(help));
+    }
+}
+
+fn unit_id(units: &mut BTreeMap<u8, Place>, unit: u8, place: Place, link: &Link, context: &mut Context<'_>) {
     if RESERVED_UNIT_IDS.contains(&unit) {
         context.error(Code::WrongValue, place, format!("unit id {unit} is reserved"), "0 to 247, or 255");
+    } else if link.serial().is_some() && !SERIAL_UNIT_IDS.contains(&unit) {
+        let message = format!("on a serial line no device has the unit id {unit}");
+        context.error(Code::WrongValue, place, message, "1 to 247");
     } else if let Some(first) = units.get(&unit) {
         let problem = Problem::error(
             Code::Duplicate,
@@ -78,233 +140,6 @@ fn unit_id(units: &mut BTreeMap<u8, Place>, unit: u8, place: Place, context: &mu
             .push(problem.note(first.clone(), "the first").help("each device has its own unit id"));
     } else {
         units.insert(unit, place);
-    }
-}
-
-struct DeviceWork<'a> {
-    part: &'a Part<File>,
-    device: &'a spec::Device,
-    assets: &'a Assets,
-    zone: &'a TimeZone,
-}
-
-/// A register with the file it stands in.
-struct Written<'a> {
-    source: usize,
-    register: &'a spec::Register,
-}
-
-impl Written<'_> {
-    fn place<T>(&self, at: &At<T>) -> Place {
-        Place { source: self.source, span: at.span() }
-    }
-}
-
-impl DeviceWork<'_> {
-    fn resolve(&self, profiles: &BTreeMap<String, Part<Profile>>, context: &mut Context<'_>) -> Device {
-        let (part, device) = (self.part, self.device);
-        known_asset(self.assets, &device.asset, part.place(&device.asset), context);
-        let interval_ms = context.millis(
-            part.source,
-            device.interval.as_ref(),
-            limits::INTERVAL_MS,
-            limits::INTERVAL_DEFAULT_MS,
-        );
-        let mut registers: Vec<Register> = Vec::new();
-        let mut seen: Vec<(Place, Register)> = Vec::new();
-        for written in self.written(profiles, context) {
-            let Some(register) = self.register(&written, interval_ms, context) else { continue };
-            let place = written.place(&written.register.address);
-            fits_the_table(&place, &register, context);
-            overlap(&seen, &place, &register, context);
-            seen.push((place, register.clone()));
-            registers.push(register);
-        }
-        if registers.is_empty() && context.complete {
-            let message = format!("the device \"{}\" has no registers", *device.id);
-            context.error(
-                Code::MissingField,
-                part.place(&device.id),
-                message,
-                "name a `profile`, or write `registers`",
-            );
-        }
-        Device {
-            id: device.id.clone(),
-            unit: *device.unit_id,
-            limits: DeviceLimits {
-                registers_max: device.registers_max.unwrap_or(REGISTERS_MAX),
-                ..DeviceLimits::default()
-            },
-            zone: self.zone.clone(),
-            registers,
-        }
-    }
-
-    /// The profile's registers without those that are replaced, then the device's own.
-    fn written<'b>(
-        &'b self,
-        profiles: &'b BTreeMap<String, Part<Profile>>,
-        context: &mut Context<'_>,
-    ) -> Vec<Written<'b>> {
-        let own =
-            || self.device.registers.iter().map(|at| Written { source: self.part.source, register: at });
-        let profile = self.device.profile.as_ref().and_then(|name| Some((name, profiles.get(&name.0)?)));
-        let Some((name, profile)) = profile else { return own().collect() };
-        if profile.content.device.certainty == Certainty::C {
-            let message = format!("the register map {} has not been confirmed", name.0);
-            let problem = Problem::warning(Code::Unconfirmed, self.part.place(name), message);
-            let help = format!(
-                "compare one reading with the display; its source: {}",
-                profile.content.device.source
-            );
-            context.problems.push(problem.help(help));
-        }
-        for asset in profile.content.registers.iter().filter_map(|register| register.asset.as_ref()) {
-            let help = "a register map serves many devices: write this register beside the profile";
-            context.error(Code::Misplaced, profile.place(asset), "a profile names no asset", help);
-        }
-        let replaced = |quantity: &Name| {
-            own().any(|written| *written.register.quantity == *quantity && written.register.asset.is_none())
-        };
-        let from_profile = profile.content.registers.iter().filter(|at| !replaced(&at.quantity));
-        from_profile.map(|at| Written { source: profile.source, register: at }).chain(own()).collect()
-    }
-
-    fn register(
-        &self,
-        written: &Written<'_>,
-        interval_ms: u64,
-        context: &mut Context<'_>,
-    ) -> Option<Register> {
-        let register = written.register;
-        let asset = match &register.asset {
-            Some(asset) => {
-                known_asset(self.assets, asset, written.place(asset), context);
-                &**asset
-            }
-            None => &*self.device.asset,
-        };
-        let address = Address { asset: asset.clone(), quantity: register.quantity.clone() };
-        let encoding = *register.encoding;
-        let scale = context.scale(written.source, register.scale.as_ref());
-        let float = encoding.is_float();
-        let decimals = if float { 2 } else { u8::try_from(-scale.exponent()).unwrap_or(0).min(9) };
-        let default = (interval_ms * 3).max(limits::STALE_AFTER_DEFAULT_MIN_MS);
-        let stale_after_ms =
-            stale_after(written.source, register.stale_after.as_ref(), interval_ms, default, context);
-        let point = Point {
-            formerly: formerly(self.assets, &address, &register.formerly),
-            name: Text::names(register.name.as_ref(), &register.quantity),
-            unit: register.unit,
-            kind: if float { ValueKind::F64 } else { ValueKind::Decimal },
-            scale,
-            offset: register.offset.unwrap_or(Decimal::ZERO),
-            range: context.range(written.source, register.range.as_ref()),
-            stale_after_ms,
-            decimals: register.decimals.unwrap_or(decimals),
-            states: Vec::new(),
-            address: address.clone(),
-        };
-        let resolved = Register {
-            point: address,
-            interval_ms,
-            aligned: false,
-            cell: Cell {
-                table: register.table.into(),
-                address: u16::try_from(*register.address).ok()?,
-                encoding,
-                order: register.order.as_ref().map_or_else(Order::default, |order| **order),
-                bits: None,
-            },
-            order_from: None,
-            sentinels: Vec::new(),
-            factors: Vec::new(),
-        };
-        context.add_point(point, written.place(&register.quantity), interval_ms).then_some(resolved)
-    }
-}
-
-/// A stale time below the interval would mark every reading.
-fn stale_after(
-    source: usize,
-    at: Option<&At<Millis>>,
-    interval_ms: u64,
-    default: u64,
-    context: &mut Context<'_>,
-) -> u64 {
-    let ms = context.millis(source, at, limits::STALE_AFTER_MS, default);
-    if let Some(at) = at.filter(|at| at.0 <= interval_ms) {
-        let place = Place { source, span: at.span() };
-        let help = format!("it is read every {}: take at least twice that", super::words(interval_ms));
-        context.error(Code::WrongValue, place, "the point would be stale between two readings", &help);
-    }
-    ms
-}
-
-fn known_asset(assets: &Assets, asset: &Name, place: Place, context: &mut Context<'_>) {
-    if !assets.ids.0.contains_key(asset) {
-        context.unknown("asset", asset.as_str(), place, assets.ids.words());
-    }
-}
-
-/// Every address the point may have had: earlier ids of the asset, earlier names of the quantity.
-fn formerly(assets: &Assets, now: &Address, written: &[Former]) -> Vec<Address> {
-    let earlier = assets.formerly.get(&now.asset).into_iter().flatten();
-    let ids: Vec<&Name> = earlier.chain([&now.asset]).collect();
-    let quantities = written.iter().filter_map(|former| match former {
-        Former::Quantity(name) => Some(name),
-        Former::Point(_) => None,
-    });
-    let quantities: Vec<&Name> = quantities.chain([&now.quantity]).collect();
-    let whole = written.iter().filter_map(|former| match former {
-        Former::Point(address) => Some(address.clone()),
-        Former::Quantity(_) => None,
-    });
-    let crossed = ids.iter().flat_map(|asset| {
-        quantities.iter().map(|quantity| Address { asset: (*asset).clone(), quantity: (*quantity).clone() })
-    });
-    whole.chain(crossed).filter(|address| address != now).collect()
-}
-
-fn fits_the_table(place: &Place, register: &Register, context: &mut Context<'_>) {
-    let first = u32::from(register.cell.address);
-    if first + u32::from(register.cell.items()) > 65_536 {
-        let message = format!("a value of two registers at {first} ends beyond register 65535");
-        context.error(
-            Code::RegisterOverflow,
-            place.clone(),
-            message,
-            "the last address of a 32-bit value is 65534",
-        );
-    }
-    let base = match register.cell.table {
-        Table::Holding if (40_001..50_000).contains(&first) => 40_001,
-        Table::Input if (30_001..40_000).contains(&first) => 30_001,
-        _ => return,
-    };
-    let message = format!("{first} looks like the number in a manual, not like a protocol address");
-    let help = format!("if the manual says {first}, write {}", first - base);
-    context.problems.push(Problem::warning(Code::ReferenceNumber, place.clone(), message).help(help));
-}
-
-/// Two points may share a register only by reading it the same way.
-fn overlap(seen: &[(Place, Register)], place: &Place, register: &Register, context: &mut Context<'_>) {
-    let span =
-        |r: &Register| u32::from(r.cell.address)..u32::from(r.cell.address) + u32::from(r.cell.items());
-    let same = |a: &Register| a.cell == register.cell;
-    let other = seen.iter().find(|(_, other)| {
-        let (a, b) = (span(other), span(register));
-        other.cell.table == register.cell.table && a.start < b.end && b.start < a.end && !same(other)
-    });
-    if let Some((first, other)) = other {
-        let message =
-            format!("\"{}\" and \"{}\" read the same register in two ways", other.point, register.point);
-        let problem = Problem::error(Code::RegisterOverlap, place.clone(), message);
-        let note = format!("\"{}\" is here", other.point);
-        context
-            .problems
-            .push(problem.note(first.clone(), note).help("check address and type of both in the manual"));
     }
 }
 

@@ -1,20 +1,25 @@
 //! What only the whole configuration can show: ids, references, ranges. Pure.
 //!
-//! Reading order: `assets` (the tree), `field` (buses, brokers and the points they feed),
-//! `rules`, `energy`.
+//! Reading order: `assets` (the tree), `register` (one register, alone), `layout` (the registers of
+//! a device among each other), `device` (its own registers over its profile's), `field` (buses and
+//! brokers), `rules`, `energy`.
 
 mod assets;
+mod register;
+mod layout;
+mod device;
 mod field;
 mod rules;
 mod energy;
 
+pub use device::profile;
 pub use rules::RuleSource;
 
 use super::diagnostic::{Code, Problem, closest};
 use super::leaf::{At, Millis};
 use super::source::Place;
-use super::spec::{File, Profile, Text};
-use super::{Http, Part, Plan, Point, Site, Target, limits};
+use super::spec::{File, Text};
+use super::{Http, Library, Part, Plan, Point, Site, Target, limits};
 use crate::point::{Address, Decimal, Name};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,16 +30,16 @@ const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr
 /// The plan, if there is a site at all; whether it may be used the problems say.
 pub fn validate(
     parts: &[Part<File>],
-    profiles: &BTreeMap<String, Part<Profile>>,
+    library: &Library,
     complete: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<(Plan, BTreeMap<Name, RuleSource>)> {
-    let mut context = Context { complete, problems, points: Points::default(), intervals: BTreeMap::new() };
+    let mut context = Context::new(complete, problems);
     context.one_main_file(parts);
     let (site, http) = (context.site(parts), context.http(parts));
     let assets = assets::validate(parts, &mut context);
     let zone = site.as_ref().map_or(jiff::tz::TimeZone::UTC, |site| site.zone.clone());
-    let buses = field::buses(parts, profiles, &assets, &zone, &mut context);
+    let buses = field::buses(parts, library, &assets, &zone, &mut context);
     let client = site.as_ref().map_or_else(String::new, |site| format!("plantroom-{}", site.id));
     let brokers = field::brokers(parts, &client, &assets, &mut context);
     // Rules and meters name points, meters name tariffs.
@@ -106,6 +111,12 @@ impl Points {
     }
 }
 
+impl<'a> Context<'a> {
+    fn new(complete: bool, problems: &'a mut Vec<Problem>) -> Context<'a> {
+        Context { complete, problems, points: Points::default(), intervals: BTreeMap::new() }
+    }
+}
+
 impl Context<'_> {
     fn error(&mut self, code: Code, place: Place, message: impl Into<String>, help: &str) {
         self.problems.push(Problem::error(code, place, message).help(help));
@@ -118,9 +129,10 @@ impl Context<'_> {
         }
         let problem = Problem::error(Code::UnknownReference, place, format!("there is no {what} \"{id}\""));
         let known: Vec<&str> = known.collect();
+        let plural = what.strip_suffix('y').map_or_else(|| format!("{what}s"), |stem| format!("{stem}ies"));
         let help = match closest(id, known.iter().copied()) {
             Some(word) => format!("did you mean \"{word}\"?"),
-            None => format!("{} {what}s are known; add it, or correct the id", known.len()),
+            None => format!("{} {plural} are known; add it, or correct the id", known.len()),
         };
         self.problems.push(problem.help(help));
     }

@@ -83,6 +83,10 @@ fn ahu(out: &mut Registers, now_ms: i64, seed: u64) {
     put(out, Table::Input, 1, (22.5 + 0.4 * wave(now_ms, 20 * MINUTE_MS, seed, 33)) * 10.0);
     put(out, Table::Input, 2, (48.0 + 3.0 * wave(now_ms, 35 * MINUTE_MS, seed, 34)) * 10.0);
     put_f32(out, Table::Input, 10, flow);
+    put(out, Table::Input, 14, (18.0 + 0.6 * wave(now_ms, 11 * MINUTE_MS, seed, 35)) * 10.0);
+    // Mode 1, running; status word: bit 0 the fan runs, bit 3 a clogged filter, bits 4 to 7 its stage.
+    put(out, Table::Input, 20, 1.0);
+    put(out, Table::Input, 21, f64::from(1_u16 | 5 << 4));
     // Drop over a filter goes with the square of the flow.
     put_f32(out, Table::Input, 12, 120.0 * (flow / 6_200.0).powi(2));
 }
@@ -193,7 +197,7 @@ mod tests {
     #[test]
     fn has_the_registers_of_the_demo_configuration_and_no_others() {
         let count = |unit| registers(unit, MOMENTS.start, 1).len();
-        assert_eq!([count(METER), count(CHILLER), count(GAS_PANEL), count(AHU)], [11, 3, 2, 7]);
+        assert_eq!([count(METER), count(CHILLER), count(GAS_PANEL), count(AHU)], [11, 3, 2, 10]);
         assert_eq!(count(0), 0);
         assert_eq!(count(5), 0);
     }
