@@ -1,14 +1,15 @@
 //! The HTTP API: JSON under `/api/v1`, live data, metrics and health.
 //!
 //! Read [`router()`] first: the whole API on one page. Then [`boundary`] and [`guard`] (what every
-//! request goes through), [`error`] (the one envelope), [`state`] and `plant` (what handlers work
-//! with), [`wire`] and [`routes`], and [`live`].
+//! request goes through), [`error`] (the one envelope), [`state`], `plant` and `buses` (what handlers
+//! work with), [`wire`] and [`routes`], and [`live`].
 //!
 //! **Invariant:** wire types of its own, never a stage's; every handler takes a [`Viewer`]; every
 //! failure is one JSON envelope; numbers leave with their exact digits; nothing here holds a
 //! value or a decision that is not a stage's.
 
 pub mod boundary;
+mod buses;
 pub mod error;
 mod extract;
 pub mod guard;
@@ -21,6 +22,7 @@ pub mod state;
 mod viewer;
 pub mod wire;
 
+pub use buses::{BusNow, Buses, Followed};
 pub use plant::{Plant, PlantPoint};
 pub use router::{openapi, router, shell};
 pub use state::{AppState, Handles};

@@ -4,7 +4,9 @@ use super::boundary::{boundary, panicked};
 use super::error::ApiError;
 use super::guard::guard;
 use super::live::{socket, stream};
-use super::routes::{alarms, assets, energy, events, health, points, readings, site, values, work_orders};
+use super::routes::{
+    alarms, assets, buses, energy, events, health, points, readings, site, values, work_orders,
+};
 use super::state::AppState;
 use super::viewer::Viewer;
 use axum::Router;
@@ -56,6 +58,7 @@ fn quick() -> OpenApiRouter<AppState> {
         .routes(routes!(points::get_point))
         .routes(routes!(readings::list_readings))
         .routes(routes!(values::list_values))
+        .routes(routes!(buses::list_buses))
         // What is wrong, and what is done about it.
         .routes(routes!(alarms::list_alarms))
         .routes(routes!(alarms::get_alarm))
@@ -121,7 +124,7 @@ fn about() -> OpenApi {
         ),
         components(schemas(alarms::Which, super::error::Envelope)),
         tags(
-            (name = "plant", description = "Site, assets, points, values and their history"),
+            (name = "plant", description = "Site, assets, points, values and their history, the lines they come over"),
             (name = "alarms", description = "What is wrong"),
             (name = "work_orders", description = "What is done about it"),
             (name = "energy", description = "What is used and what it costs"),

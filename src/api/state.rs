@@ -1,5 +1,6 @@
 //! What the handlers work with: handles to the stages, made by `runtime`.
 
+use super::buses::Buses;
 use super::live::Hub;
 use super::metrics::Metrics;
 use super::plant::Plant;
@@ -21,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Handles {
     /// What there is.
     pub plant: Plant,
+    /// The buses and who drives them.
+    pub buses: Buses,
     /// The newest values.
     pub current: Current,
     /// The historian, to read.
@@ -73,6 +76,11 @@ impl AppState {
     /// What there is.
     pub fn plant(&self) -> &Plant {
         &self.0.handles.plant
+    }
+
+    /// The buses and who drives them.
+    pub fn buses(&self) -> &Buses {
+        &self.0.handles.buses
     }
 
     /// The newest values.

@@ -1,5 +1,6 @@
 //! What several answers have in common on the wire. Types of one answer stand beside its handler.
 
+use crate::config;
 use crate::historian::Texts;
 use crate::point::{Decimal, Names, Quality, Reading, Severity, Value};
 use serde::{Serialize, Serializer};
@@ -23,6 +24,24 @@ pub struct NamesWire {
 impl From<&Names> for NamesWire {
     fn from(names: &Names) -> NamesWire {
         NamesWire { zh: names.zh.clone(), en: names.en.clone() }
+    }
+}
+
+/// What one number of a point stands for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = State)]
+pub struct StateWire {
+    /// The number; a flag that is false is 0, one that is true is 1.
+    value: i64,
+    /// What it is called.
+    name: NamesWire,
+}
+
+impl StateWire {
+    /// What the numbers of a point stand for.
+    pub fn of_point(point: &config::Point) -> Vec<StateWire> {
+        let wire = |state: &config::State| StateWire { value: state.value, name: (&state.name).into() };
+        point.states.iter().map(wire).collect()
     }
 }
 

@@ -66,6 +66,7 @@ struct Field {
     out: mpsc::Sender<FieldBatch>,
     modbus: modbus::Metrics,
     mqtt: mqtt::Metrics,
+    buses: api::Buses,
 }
 
 struct Forward {
@@ -111,16 +112,13 @@ impl Gateway {
         follow_on(&mut historian, &plan, &db, &energy_task).await?;
         let orders_metrics = registered(&registry, work_orders::Metrics::register);
         let forward = forward_parts(&plan, &catalogue, &db, &history, &clock, &registry, &data_dir)?;
-        let field = Field {
-            out: field_out,
-            modbus: registered(&registry, modbus::Metrics::register),
-            mqtt: registered(&registry, mqtt::Metrics::register),
-        };
+        let field = field_parts(&plan, &registry, field_out);
 
         let listener = listen(plan.http.listen).await?;
         let address = listener.local_addr()?;
         let state = api::AppState::new(api::Handles {
             plant: api::Plant::new(&plan, |address| catalogue.find(address)),
+            buses: field.buses.clone(),
             current: readings.current.clone(),
             history: history.clone(),
             texts: historian.texts(),
@@ -222,13 +220,19 @@ impl Wiring<'_> {
         for bus in self.plan.buses.clone() {
             let (catalogue, clock, field) =
                 (Arc::clone(&self.catalogue), self.clock.clone(), Arc::clone(&field));
-            let name = format!("bus {}", bus.id);
+            let (name, buses) = (format!("bus {}", bus.id), field.buses.clone());
             let make = move || {
                 let id = |address: &Address| catalogue.find(address);
                 modbus::Bus::build(&bus, &id, clock.clone(), field.out.clone(), &field.modbus)
             };
             make()?;
-            self.drive(name, make, modbus::Bus::run);
+            self.drive(name, make, move |bus, stop| {
+                let followed = buses.follow(bus.status());
+                async move {
+                    bus.run(stop).await;
+                    drop(followed);
+                }
+            });
         }
         let points = Arc::new(self.points_no_bus_feeds());
         for broker in self.plan.brokers.clone() {
@@ -475,6 +479,15 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
              [http] listen in the configuration, --listen of the demo"
         )
     })
+}
+
+fn field_parts(plan: &Plan, registry: &Registry, out: mpsc::Sender<FieldBatch>) -> Field {
+    Field {
+        out,
+        modbus: registered(registry, modbus::Metrics::register),
+        mqtt: registered(registry, mqtt::Metrics::register),
+        buses: api::Buses::new(plan),
+    }
 }
 
 fn forward_parts(

@@ -6,7 +6,7 @@ use crate::api::error::{ApiError, Failure, WriteFailure};
 use crate::api::extract::{Body, Path, Query, id, limit};
 use crate::api::state::AppState;
 use crate::api::viewer::Viewer;
-use crate::api::wire::{NamesWire, NumberWire};
+use crate::api::wire::{NamesWire, NumberWire, StateWire};
 use crate::point::Unit;
 use axum::Json;
 use axum::extract::State;
@@ -129,6 +129,8 @@ pub struct Alarm {
     unit: String,
     /// How the unit is written for a person.
     symbol: String,
+    /// What the numbers of the point stand for; empty if they are measurements.
+    value_states: Vec<StateWire>,
     /// What happened.
     message: NamesWire,
     /// What to do.
@@ -233,6 +235,7 @@ impl Alarm {
             rule: alarm.rule,
             asset_name: (&plant.asset_name(&alarm.asset)).into(),
             asset: alarm.asset,
+            value_states: point.map_or_else(Vec::new, |point| StateWire::of_point(&point.plan)),
             point_name: point.map(|point| (&point.plan.name).into()),
             point: alarm.point,
             priority: alarm.priority,

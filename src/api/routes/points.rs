@@ -6,7 +6,7 @@ use crate::api::extract::{Path, Query, limit};
 use crate::api::plant::PlantPoint;
 use crate::api::state::AppState;
 use crate::api::viewer::Viewer;
-use crate::api::wire::{NamesWire, NumberWire};
+use crate::api::wire::{NamesWire, NumberWire, StateWire};
 use crate::point::{Address, ValueKind};
 use axum::Json;
 use axum::extract::State;
@@ -76,6 +76,8 @@ pub struct Point {
     /// Physical range of the instrument, inclusive, in the unit.
     #[schema(required)]
     range: Option<[NumberWire; 2]>,
+    /// What its numbers stand for; empty if they are measurements.
+    states: Vec<StateWire>,
 }
 
 /// Kinds of values.
@@ -124,6 +126,7 @@ impl Point {
             },
             stale_after_ms: plan.stale_after_ms,
             range: plan.range.map(|(low, high)| [low.into(), high.into()]),
+            states: StateWire::of_point(plan),
         }
     }
 }

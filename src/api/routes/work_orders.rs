@@ -6,7 +6,7 @@ use crate::api::error::{ApiError, Failure, WriteFailure};
 use crate::api::extract::{Body, Path, Query, id, limit};
 use crate::api::state::AppState;
 use crate::api::viewer::Viewer;
-use crate::api::wire::{NamesWire, NumberWire};
+use crate::api::wire::{NamesWire, NumberWire, StateWire as PointState};
 use crate::work_orders::{Act, Filter, HistoryRow, State as OrderState, WorkOrder, WorkOrderError};
 use axum::Json;
 use axum::extract::State;
@@ -112,6 +112,8 @@ pub struct WorkOrderWire {
     unit: String,
     /// How the unit is written for a person.
     symbol: String,
+    /// What the numbers of the point stand for; empty if they are measurements.
+    value_states: Vec<PointState>,
     /// Its alarms, the first one first.
     alarm_ids: Vec<i64>,
     /// Counts its changes; who acts says which one was seen.
@@ -318,6 +320,7 @@ impl From<HistoryRow> for Step {
 
 impl WorkOrderWire {
     fn of(order: WorkOrder, state: &AppState) -> WorkOrderWire {
+        let point = order.point.as_deref().and_then(|address| state.plant().find_text(address));
         WorkOrderWire {
             id: order.id,
             number: order.number,
@@ -336,6 +339,7 @@ impl WorkOrderWire {
             note: order.note,
             closed_at: order.closed_at.map(|at| at.0),
             closed_by: order.closed_by,
+            value_states: point.map_or_else(Vec::new, |point| PointState::of_point(&point.plan)),
             point: order.point,
             value: order.value.as_deref().and_then(NumberWire::from_text),
             limit: order.limit.as_deref().and_then(NumberWire::from_text),

@@ -39,6 +39,7 @@ async fn a_passed_limit_is_an_alarm_with_its_order() {
                 "limit": 400,
                 "unit": "kPa{gauge}",
                 "symbol": "kPa",
+                "value_states": [],
                 "message": {"zh": "供氧压力低", "en": "Oxygen pressure low"},
                 "response": {"zh": "换瓶组", "en": "Change the bank"},
                 "work_order": order,

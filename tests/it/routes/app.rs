@@ -4,7 +4,7 @@ use super::plant::{declared, plan};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use plantroom::api::{self, AppState, Handles, Plant};
+use plantroom::api::{self, AppState, Buses, Handles, Plant};
 use plantroom::clock::Clock;
 use plantroom::db::{Db, Migration, NewEvent};
 use plantroom::historian::{self, Historian, History, Texts};
@@ -26,6 +26,7 @@ pub(super) const START: UtcMs = UtcMs(1_795_305_600_000);
 /// work (`start_paused`).
 pub(super) struct TestApp {
     pub(super) state: AppState,
+    pub(super) buses: Buses,
     pub(super) router: Router,
     pub(super) clock: Clock,
     pub(super) current: Current,
@@ -43,11 +44,9 @@ pub(super) struct TestApp {
 
 impl TestApp {
     pub(super) async fn start() -> TestApp {
-        let dir = tempfile::tempdir().unwrap();
-        let clock = Clock::starting_at(START);
-        let stop = CancellationToken::new();
+        let (dir, plan) = (tempfile::tempdir().unwrap(), plan());
+        let (clock, stop) = (Clock::starting_at(START), CancellationToken::new());
         let mut tasks = JoinSet::new();
-        let plan = plan();
 
         let stages = [alarms::MIGRATIONS, work_orders::MIGRATIONS, energy::MIGRATIONS];
         let migrations: Vec<Migration> = stages.into_iter().flatten().copied().collect();
@@ -78,9 +77,10 @@ impl TestApp {
 
         let ids: Vec<PointId> = catalogue.entries().map(|entry| entry.id).collect();
         let current = Current::new(&ids, clock.utc());
-        let health = Health::default();
+        let (health, buses) = (Health::default(), Buses::new(&plan));
         let state = AppState::new(Handles {
             plant: Plant::new(&plan, |address| catalogue.find(address)),
+            buses: buses.clone(),
             current: current.clone(),
             history: history.clone(),
             texts: texts.clone(),
@@ -98,6 +98,7 @@ impl TestApp {
         TestApp {
             router: api::router(state.clone()),
             state,
+            buses,
             clock,
             current,
             health,

@@ -5,6 +5,7 @@ mod plant;
 
 mod alarms;
 mod assets;
+mod buses;
 mod energy;
 mod events;
 mod health;

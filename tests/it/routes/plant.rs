@@ -1,6 +1,9 @@
-//! A small hospital: a main meter with a tariff, an oxygen manifold with a rule, a fan.
+//! A small hospital: a main meter with a tariff, an oxygen manifold with a rule, a fan, and a line.
 
-use plantroom::config::{Asset, Condition, Http, Meter, Plan, Point, Rule, Site, Tariff, TariffClass};
+use plantroom::config::{
+    Asset, Bus, Cell, Condition, Device, DeviceLimits, Encoding, Http, Meter, Plan, Point, Register, Rule,
+    Site, State, Table, Tariff, TariffClass,
+};
 use plantroom::point::{Decimal, Declared, Names, ValueKind};
 
 pub(super) fn names(zh: &str, en: &str) -> Names {
@@ -32,10 +35,49 @@ fn class(id: &str, name: Names, price: &str) -> TariffClass {
     TariffClass { id: id.parse().unwrap(), name, price: price.parse().unwrap() }
 }
 
+fn state(value: i64, zh: &str, en: &str) -> State {
+    State { value, name: names(zh, en) }
+}
+
+/// Reads each point as one register from 0 on, every 5 s and the first every second.
+fn device(id: &str, unit: u8, points: &[&str]) -> Device {
+    let registers = points.iter().zip(0..).map(|(point, address)| {
+        let interval_ms = if address == 0 { 1_000 } else { 5_000 };
+        let cell = Cell::new(Table::Holding, address, Encoding::U16);
+        Register::plain(point.parse().unwrap(), interval_ms, cell)
+    });
+    Device {
+        id: id.parse().unwrap(),
+        unit,
+        limits: DeviceLimits::default(),
+        zone: jiff::tz::TimeZone::UTC,
+        registers: registers.collect(),
+    }
+}
+
+/// Two devices on a serial server.
+fn bus() -> Bus {
+    Bus {
+        id: "plant-room".parse().unwrap(),
+        link: "rtu+tcp://10.0.0.7:4001?baud=9600&parity=even".parse().unwrap(),
+        timeout_ms: 1_000,
+        turnaround_ms: 0,
+        unit_change_ms: 0,
+        devices: vec![
+            device("plc", 1, &["fan/speed", "fan/running", "manifold/pressure"]),
+            device("meter", 9, &["main-meter/energy"]),
+        ],
+    }
+}
+
 pub(super) fn plan() -> Plan {
     let pressure = Point {
         range: Some(("0".parse().unwrap(), "1000.0".parse().unwrap())),
         ..point("manifold/pressure", names("供氧压力", "Supply pressure"), "kPa{gauge}", ValueKind::Decimal)
+    };
+    let running = Point {
+        states: vec![state(0, "停止", "Stopped"), state(1, "运行", "Running")],
+        ..point("fan/running", names("运行", "Running"), "1", ValueKind::Bool)
     };
     let mut half_hours = [1; 48];
     half_hours[16..24].fill(0);
@@ -56,10 +98,10 @@ pub(super) fn plan() -> Plan {
             point("main-meter/energy", names("电能", "Energy"), "kW.h", ValueKind::Decimal),
             pressure,
             point("fan/speed", names("转速", "Speed"), "Hz", ValueKind::F64),
-            point("fan/running", names("运行", "Running"), "1", ValueKind::Bool),
+            running,
             point("fan/mode", names("模式", "Mode"), "1", ValueKind::Text),
         ],
-        buses: Vec::new(),
+        buses: vec![bus()],
         brokers: Vec::new(),
         targets: Vec::new(),
         rules: vec![Rule {

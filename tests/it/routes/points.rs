@@ -27,6 +27,7 @@ async fn a_point_says_what_its_values_mean() {
             "kind": "decimal",
             "stale_after_ms": 15_000,
             "range": [0, 1000.0],
+            "states": [],
             "value": {
                 "point": "manifold/pressure",
                 "at": START.0,
@@ -41,6 +42,21 @@ async fn a_point_says_what_its_values_mean() {
     // Exact digits, which a parsed number does not show.
     assert!(answer.text().contains("\"value\":412.50,"), "{}", answer.text());
     assert!(answer.text().contains("\"range\":[0,1000.0]"), "{}", answer.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_point_of_states_says_what_its_numbers_stand_for() {
+    let app = TestApp::start().await;
+    let point = app.get("/api/v1/points/fan/running").await.json();
+    assert_eq!(
+        point["states"],
+        json!([
+            {"value": 0, "name": {"zh": "停止", "en": "Stopped"}},
+            {"value": 1, "name": {"zh": "运行", "en": "Running"}},
+        ])
+    );
+    let page = app.get("/api/v1/points?search=fan/running").await.json();
+    assert_eq!(page["items"][0]["states"], point["states"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,6 +37,7 @@ async fn an_order_carries_cause_limit_and_what_to_do() {
             "limit": 400,
             "unit": "kPa{gauge}",
             "symbol": "kPa",
+            "value_states": [],
             "alarm_ids": [alarm],
             "version": 1,
         })
