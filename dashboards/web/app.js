@@ -21,6 +21,7 @@ const SCREENS = {
   alarms: () => import('./screens/alarms.js').then((module) => module.Alarms),
   orders: () => import('./screens/orders.js').then((module) => module.Orders),
   energy: () => import('./screens/energy.js').then((module) => module.Energy),
+  buses: () => import('./screens/buses.js').then((module) => module.Buses),
   'energy-day': () => import('./screens/energy-day.js').then((module) => module.EnergyDay),
 };
 

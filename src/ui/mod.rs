@@ -27,7 +27,7 @@ use files::Files;
 use std::sync::{Arc, LazyLock};
 
 /// The paths the page has; `lib/nav.js` holds the same list (a test compares them).
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/",
     "/points",
     "/points/{asset}/{quantity}",
@@ -38,6 +38,7 @@ const PAGES: [&str; 10] = [
     "/energy",
     "/energy/{meter}",
     "/energy/{meter}/{day}",
+    "/buses",
 ];
 
 /// Everything from this server, no inline script or style, no frame around it. `'self'` covers the

@@ -187,19 +187,83 @@ async function screens() {
   const { items: alarms } = await api('/alarms?state=all&limit=50');
   const { items: orders } = await api('/work-orders?state=all');
   const { items: meters } = await api('/energy/meters');
-  const numeric = points.find((/** @type {any} */ point) => point.kind !== 'text') ?? points[0];
+  const numeric = points.find((/** @type {any} */ point) => point.kind !== 'text' && point.states.length === 0) ?? points[0];
   must(numeric, 'the site has no point');
   const day = new Intl.DateTimeFormat('en-CA', { timeZone: site.timezone }).format(new Date(site.now));
   const all = [
     ['points', '/points'], ['point', `/points/${numeric.address}`], ['alarms', '/alarms'], ['alarms-all', '/alarms?state=all'],
-    ['work-orders', '/work-orders'], ['work-orders-all', '/work-orders?state=all'], ['energy', '/energy'],
+    ['work-orders', '/work-orders'], ['work-orders-all', '/work-orders?state=all'], ['energy', '/energy'], ['buses', '/buses'],
   ];
   if (alarms[0]) all.push(['alarm', `/alarms/${alarms[0].id}?state=all`]);
   if (orders[0]) all.push(['work-order', `/work-orders/${orders[0].id}?state=all`]);
   if (meters[0]) all.push(['energy-day', `/energy/${meters[0].id}/${day}`]);
-  return { list: /** @type {[string, string][]} */ (all), points, numeric, meters, day };
+  const { items: values } = await api('/values');
+  const flags = values.filter((/** @type {any} */ one) => one.value !== null && [0, 1].includes(Number(one.value)));
+  const flag = points.find((/** @type {any} */ point) => flags.some((/** @type {any} */ one) => one.point === point.address)) ?? null;
+  const staged = [['buses-troubled', '/buses'], ['alarms-states', '/alarms?state=all']];
+  if (flag) staged.push(['points-states', `/points?search=${flag.address}`], ['point-states', `/points/${flag.address}`]);
+  if (alarms[0]) staged.push(['alarm-states', `/alarms/${alarms[0].id}?state=all`]);
+  if (orders[0]) staged.push(['work-order-states', `/work-orders/${orders[0].id}?state=all`]);
+  return {
+    list: /** @type {[string, string][]} */ (all), staged: /** @type {[string, string][]} */ (staged), points, numeric, flag, meters, day,
+  };
 }
 const plant = await screens();
+
+// ---- what a plant in order does not show: states with names, buses in trouble
+
+const STATES = [['停止', 'Stopped'], ['制冷运行', 'Cooling'], ['故障停机', 'Tripped, to be reset at the panel'], ['除霜', 'Defrosting']]
+  .map(([zh, en], value) => ({ value, name: { zh, en } }));
+const SERIAL = 'rtu+tcp://10.20.30.40:4001?baud=9600&parity=even&stop=1';
+
+/** @param {string} id @param {object} over */
+function stagedDevice(id, over) {
+  return { id, unit: 1, assets: [plant.points[0].asset], points: 12, interval_ms: 1_000, last_good_at: null, consecutive_failures: 0, demoted: false, ...over };
+}
+
+/** Buses of every kind, the well ones first. @param {number} now */
+function stagedBuses(now) {
+  const seen = (/** @type {number} */ age) => ({ last_good_at: now - age });
+  return { now, items: [
+    { id: 'roof', link: 'tcp://10.20.30.41:502', running: true, connected: true, devices: [stagedDevice('ahu-plc', seen(800)), stagedDevice('roof-meter', { unit: 2, interval_ms: 500, ...seen(300) })] },
+    { id: 'risers', link: SERIAL, running: true, connected: true, devices: [
+      stagedDevice('riser-1', seen(1_200)), stagedDevice('riser-2', { unit: 17, ...seen(40_000) }), stagedDevice('riser-3', { unit: 18, consecutive_failures: 2, ...seen(3_000) }),
+      stagedDevice('riser-4-long-name-of-a-meter', { unit: 247, assets: plant.points.slice(0, 40).map((/** @type {any} */ point) => point.asset).filter((/** @type {string} */ one, /** @type {number} */ i, /** @type {string[]} */ all) => all.indexOf(one) === i).slice(0, 3), consecutive_failures: 1_234, demoted: true, ...seen(9_000_000) }),
+      stagedDevice('riser-5', { unit: 20, interval_ms: 900_000 })] },
+    { id: 'workshop', link: 'rtu:///dev/ttyUSB0?baud=9600&parity=none&stop=1', running: false, connected: false, devices: [stagedDevice('saw', seen(65_000))] },
+    { id: 'basement', link: 'tcp://10.20.30.42:502', running: true, connected: false, devices: [stagedDevice('pump-1', { consecutive_failures: 31, ...seen(31_000) }), stagedDevice('pump-2', { consecutive_failures: 31, demoted: true })] },
+  ] };
+}
+
+/** A machine that changes its state every seven minutes, is silent for a while, and once says what nobody named. @param {URL} url */
+function stagedReadings(url) {
+  const [from, to] = ['from', 'to'].map((key) => Number(url.searchParams.get(key)));
+  const readings = [];
+  for (let at = Math.ceil((from ?? 0) / 4_000) * 4_000; at < (to ?? 0); at += 4_000) {
+    const phase = Math.floor(at / 420_000) % 6;
+    const bad = phase === 4 && at % 420_000 < 120_000;
+    readings.push({ at, value: bad ? null : phase === 5 ? 7 : phase % 4, quality: bad ? 'bad' : 'good', reason: bad ? 'timeout' : null });
+  }
+  return { point: plant.flag?.address, unit: '1', symbol: '', from, to, readings, next: null };
+}
+
+/** From now on the page gets named states for its flag and its alarms, and buses in trouble. @param {import('playwright-core').Page} page @param {any[]} [states] */
+async function stage(page, states = STATES) {
+  const flagged = (/** @type {any} */ one) => (one.address === plant.flag?.address ? { ...one, states } : one);
+  const raised = (/** @type {any} */ one) => ({ ...one, value: 2, limit: 1.5, symbol: '', value_states: states, ...(one.alarms ? { alarms: one.alarms.map(raised) } : {}) });
+  const change = (/** @type {any} */ body, /** @type {string} */ path) => {
+    const one = path.includes('/points') ? flagged : raised;
+    if (path.endsWith('/buses')) return stagedBuses(body.now);
+    return body.items ? { ...body, items: body.items.map(one) } : one(body);
+  };
+  await page.route(/\/api\/v1\/(points|alarms|work-orders|buses)/, async (route) => {
+    const url = new URL(route.request().url());
+    const { pathname } = url;
+    if (pathname.endsWith('/readings')) return route.fulfill({ json: stagedReadings(url) });
+    const reply = await route.fetch();
+    return route.fulfill({ response: reply, json: change(await reply.json(), pathname) });
+  });
+}
 
 // ---- live values
 
@@ -230,6 +294,64 @@ await check('the value of the API is the value on the page', async () => {
     if (wanted === null || text.startsWith(wanted)) return page.context().close();
   }
   throw new Error(`the page shows ${await shown()} and never what the API says`);
+});
+
+for (const language of LANGUAGES) {
+  const [off, on, unknown] = language === 'en' ? ['Stopped', 'Cooling', 'unknown state'] : ['停止', '制冷运行', '未知状态'];
+
+  await check(`a state has its name and its number, and one without a name says so, ${language}`, async () => {
+    if (!plant.flag) throw new Skip('no point that shows 0 or 1');
+    const { page, complaints } = await person({ language });
+    await stage(page);
+    const cell = page.locator('.points-table tr[data-row] .c-value').first();
+    const known = new RegExp(`^(?:${off} 0|${on} 1)$`);
+    await open(page, `/points?search=${plant.flag.address}`);
+    must(known.test(await cell.innerText()), `the list shows ${await cell.innerText()}`);
+    await open(page, `/points/${plant.flag.address}`);
+    const now = (await page.locator('.now .kpi').innerText()).trim();
+    must(known.test(now), `the point shows ${now}`);
+    await page.locator('.chart').waitFor();
+    const axis = await page.locator('.chart .grid text').allTextContents();
+    must([`${off} 0`, `${on} 1`, `${unknown} 7`].every((word) => axis.includes(word)), `the levels are ${axis.join(', ')}`);
+    must((await page.locator('.readings-table td.num').allInnerTexts()).every((text) => /\D \d$|\u2014/.test(text)), 'the table of readings has a bare number');
+    await page.locator('.chart > svg').hover({ position: { x: 500, y: 60 } });
+    must(/\D \d$|\u2014/.test((await page.locator('.readout strong').innerText()).trim()), 'the readout has a bare number');
+    await page.unrouteAll();
+    await stage(page, [{ value: 9, name: { zh: '九', en: 'Nine' } }]);
+    await open(page, `/points?search=${plant.flag.address}`);
+    must(new RegExp(`^${unknown} [01]$`).test(await cell.innerText()), `the list shows ${await cell.innerText()}`);
+    must(complaints.length === 0, complaints.join('\n'));
+    await page.context().close();
+  });
+}
+
+await check('buses: every device of the plant is there and answers, and a link leads to its points', async () => {
+  const { items } = await api('/buses');
+  const devices = items.flatMap((/** @type {any} */ bus) => bus.devices);
+  if (devices.length === 0) throw new Skip('no bus');
+  const { page } = await person({ language: 'en' });
+  await open(page, '/buses');
+  must(await page.locator('.buses-table tr.group').count() === items.length, 'a bus is missing');
+  must(await page.locator('.buses-table tr[data-row]').count() === devices.length, 'a device is missing');
+  const as = () => page.locator('.screen-head p').innerText();
+  const before = await as();
+  await page.waitForFunction((old) => document.querySelector('.screen-head p')?.textContent !== old, before, { timeout: 8_000 });
+  await page.locator('.buses-table [data-row-link]').first().click();
+  await page.waitForFunction(() => location.pathname === '/points' && location.search.startsWith('?asset='));
+  await page.context().close();
+});
+
+await check('buses in trouble stand first, each with a mark and a word', async () => {
+  const { page } = await person({ language: 'en' });
+  await stage(page);
+  await open(page, '/buses');
+  const names = await page.locator('.bus-name').allInnerTexts();
+  must(names.join() === 'basement,workshop,risers,roof', names.join());
+  const words = await page.locator('.buses-table .badge').allInnerTexts();
+  must(words.join('|') === ['No connection', 'No connection', 'No connection', 'Driver restarting', 'No connection', 'Connected',
+    'Silent, only probed', 'Failing', 'Late', 'No value yet', 'Answering', 'Connected', 'Answering', 'Answering'].join('|'), words.join('|'));
+  must(await page.locator('.buses-table .badge:not(:has(svg))').count() === 0, 'a word without a mark');
+  await page.context().close();
 });
 
 await check('the first route: 25 requests and 150 KiB at most, all from this server', async () => {
@@ -362,7 +484,7 @@ async function violations(page, theme) {
   }, theme === 'light' ? WCAG : COLOUR_RULES);
 }
 
-const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|chart|energy|error|help|kind|link|log|nav|orders|point|points|quality|reason|state|top)\.[a-z-]+/;
+const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|buses|chart|energy|error|help|kind|link|log|nav|orders|point|points|quality|reason|state|top|value)\.[a-z-]+/;
 
 /** What is wrong with the screens in one language, by the claim it breaks. @param {string} language */
 async function sweep(language) {
@@ -371,7 +493,8 @@ async function sweep(language) {
   const note = (/** @type {string} */ claim, /** @type {string} */ name, /** @type {string[]} */ faults) =>
     claims.set(claim, [...(claims.get(claim) ?? []), ...faults.map((fault) => `${name}: ${fault}`)]);
   const { page, complaints } = await person({ language });
-  for (const [name, path] of plant.list) {
+  for (const [name, path] of [...plant.list, ...plant.staged]) {
+    if (name === plant.staged[0]?.[0]) await stage(page);
     await page.setViewportSize(DESK);
     await page.emulateMedia({ colorScheme: 'light' });
     await open(page, path);
@@ -404,7 +527,7 @@ await check('keys alone: go, search, rows, open, back, help, and the switch', as
   const { page } = await person({ language: 'en' });
   await open(page, '/points');
   const path = () => page.evaluate(() => location.pathname);
-  for (const [key, target] of [['a', '/alarms'], ['w', '/work-orders'], ['e', '/energy'], ['p', '/points']]) {
+  for (const [key, target] of [['a', '/alarms'], ['w', '/work-orders'], ['e', '/energy'], ['b', '/buses'], ['p', '/points']]) {
     await page.keyboard.press('g');
     await page.keyboard.press(String(key));
     await page.waitForFunction((want) => location.pathname === want, target);
@@ -506,7 +629,7 @@ function allHatched(page) {
 
 // They wait more than they work, so they wait together.
 for (const language of LANGUAGES) {
-  const named = plant.list.filter(([one]) => ['points', 'point', 'alarms', 'work-order'].includes(one));
+  const named = plant.list.filter(([one]) => ['points', 'point', 'alarms', 'work-order', 'buses'].includes(one));
   await Promise.all(named.map(([name, path]) =>
     check(`a lost link hatches ${name} within 10 s, ${language}`, async () => {
       const { page } = await person({ language });
@@ -665,7 +788,8 @@ if (shots) {
     for (const [language, theme] of /** @type {[string, 'light' | 'dark'][]} */ ([['zh-CN', 'light'], ['en', 'dark']])) {
       for (const size of [DESK, WIDE, PHONE]) {
         const { page } = await person({ language, theme, size, touch: size === PHONE });
-        for (const [name, path] of plant.list) {
+        for (const [name, path] of [...plant.list, ...plant.staged]) {
+          if (name === plant.staged[0]?.[0]) await stage(page);
           await open(page, path);
           await page.screenshot({ path: join(shots, `${name}-${size.width}x${size.height}-${language}-${theme}.png`) });
         }
@@ -682,7 +806,7 @@ if (pid > 0) {
   await check('the server is killed: every open page is hatched within 10 s, in both languages', async () => {
     const pages = [];
     for (const language of LANGUAGES) {
-      for (const [, path] of plant.list.filter(([one]) => ['points', 'point', 'alarms'].includes(one))) {
+      for (const [, path] of plant.list.filter(([one]) => ['points', 'point', 'alarms', 'buses'].includes(one))) {
         const { page } = await person({ language });
         await open(page, path);
         pages.push(page);

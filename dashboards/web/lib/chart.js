@@ -1,6 +1,7 @@
 // Geometry of the hand-made charts. Pure: numbers in, numbers and paths out.
 
 /** @typedef {import('./types').Reading} Reading */
+/** @typedef {import('./types').State} State */
 
 /**
  * Round numbers that divide [low, high] into about `count` steps.
@@ -51,6 +52,21 @@ export function numeric(reading) {
   if (typeof reading.value === 'number') return reading.value;
   if (typeof reading.value === 'boolean') return reading.value ? 1 : 0;
   return null;
+}
+
+/** So many named states are all drawn, also those that do not occur. */
+const LEVELS_NAMED_MAX = 8;
+
+/**
+ * The levels of a chart of states, least first: those that occur, named or not, and where there are
+ * few names all of them, so that a machine that stood still shows what else it can do.
+ * @param {State[]} states
+ * @param {Reading[]} readings
+ */
+export function stateLevels(states, readings) {
+  const levels = new Set(readings.map(numeric).filter((value) => value !== null));
+  if (states.length <= LEVELS_NAMED_MAX || levels.size === 0) for (const state of states.slice(0, LEVELS_NAMED_MAX)) levels.add(state.value);
+  return [...levels].sort((a, b) => a - b);
 }
 
 /**

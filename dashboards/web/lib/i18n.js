@@ -4,6 +4,7 @@ import { remembered, signal } from './ui.js';
 
 /** @typedef {import('./types').Names} Names */
 /** @typedef {import('./types').Scalar} Scalar */
+/** @typedef {import('./types').State} State */
 
 const LANGUAGES = ['zh-CN', 'en'];
 const NBSP = '\u00a0';
@@ -146,6 +147,28 @@ export function unit(symbol) {
 export function quantity(value, decimals, symbol) {
   const text = scalar(value, decimals);
   return symbol && typeof value === 'number' ? text + NBSP + unit(symbol) : text;
+}
+
+/**
+ * What a value stands for where its point has states: the name, and the number it has in a manual.
+ * None for a measurement, and for what is no number.
+ * @param {Scalar} value
+ * @param {State[]} states
+ * @returns {{ number: string, name: Names | null } | null}
+ */
+export function stateOf(value, states) {
+  if (states.length === 0 || value === null || typeof value === 'string') return null;
+  const found = Number(value);
+  const name = states.find((state) => state.value === found)?.name ?? null;
+  return { number: String(found).replace('-', MINUS), name };
+}
+
+/**
+ * A state in one text, its number behind it.
+ * @param {{ number: string, name: Names | null }} state
+ */
+export function stateWords(state) {
+  return state.name ? `${nameOf(state.name)} ${state.number}` : t('value.unknown-state', { n: state.number });
 }
 
 /**

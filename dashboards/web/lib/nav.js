@@ -19,6 +19,7 @@ export const ROUTES = [
   { path: '/energy', screen: 'energy' },
   { path: '/energy/:meter', screen: 'energy' },
   { path: '/energy/:meter/:day', screen: 'energy-day' },
+  { path: '/buses', screen: 'buses' },
 ];
 
 /**
@@ -102,7 +103,7 @@ function followLink(event) {
 export const singleKeys = remembered('single-keys', 'on');
 
 /** Keys after `g`. */
-export const GO_KEYS = { p: '/points', a: '/alarms', w: '/work-orders', e: '/energy' };
+export const GO_KEYS = { p: '/points', a: '/alarms', w: '/work-orders', e: '/energy', b: '/buses' };
 const GO_WITHIN_MS = 1_500;
 
 /** @type {Set<(key: string) => boolean>} the screen's own keys, newest first */

@@ -8,10 +8,13 @@ export type Scalar = number | boolean | string | null;
 export interface Site { id: string; name: Names; timezone: string; now: Ms; build: string; languages: string[] }
 export interface Asset { id: string; class: string; name: Names; parent: string | null }
 
+/** What one number of a point stands for; a flag is 0 or 1. */
+export interface State { value: number; name: Names }
+
 export interface Point {
   id: number; address: string; site: string; asset: string; quantity: string; name: Names;
   unit: string; symbol: string; decimals: number; kind: 'decimal' | 'float' | 'bool' | 'text';
-  stale_after_ms: number; range: [number, number] | null;
+  stale_after_ms: number; range: [number, number] | null; states: State[];
 }
 export interface Value {
   point: string; at: Ms; received_at: Ms; at_error_ms: number; value: Scalar; quality: QualityWord;
@@ -28,7 +31,8 @@ export interface Alarm {
   id: number; rule: string; asset: string; asset_name: Names; point: string; point_name: Names;
   priority: 1 | 2 | 3 | 4; failure_mode: string; state: string; active: boolean; acked: boolean;
   raised_at: Ms; cleared_at: Ms | null; acked_at: Ms | null; acked_by: string | null;
-  value: Scalar; limit: Scalar; unit: string; symbol: string; message: Names; response: Names;
+  value: Scalar; limit: Scalar; unit: string; symbol: string; value_states: State[]; message: Names;
+  response: Names;
   work_order: number | null;
 }
 export interface Alarms { items: Alarm[]; counts: Record<string, number> }
@@ -39,7 +43,7 @@ export interface WorkOrder {
   priority: 1 | 2 | 3 | 4; title: Names; response: Names; opened_at: Ms; accepted_at: Ms | null;
   accepted_by: string | null; done_at: Ms | null; done_by: string | null; note: string | null;
   closed_at: Ms | null; closed_by: string | null; point: string; value: Scalar; limit: Scalar;
-  unit: string; symbol: string; alarm_ids: number[]; version: number;
+  unit: string; symbol: string; value_states: State[]; alarm_ids: number[]; version: number;
 }
 export interface OrderStep { at: Ms; actor: string; from: OrderState | null; to: OrderState; note: string | null }
 export interface WorkOrderFull extends WorkOrder { history: OrderStep[]; alarms: Alarm[] }
@@ -59,6 +63,13 @@ export interface Cell {
   start: Ms; end: Ms; energy: number | null; quality: 'good' | 'estimated' | 'event' | 'missing';
   class: string | null;
 }
+
+export interface Device {
+  id: string; unit: number; assets: string[]; points: number; interval_ms: number; last_good_at: Ms | null;
+  consecutive_failures: number; demoted: boolean;
+}
+export interface Bus { id: string; link: string; running: boolean; connected: boolean; devices: Device[] }
+export interface Buses { now: Ms; items: Bus[] }
 
 export interface LogEvent { seq: number; at: Ms; kind: string; subject: string; body: unknown }
 

@@ -2,12 +2,13 @@
 // (loading, empty, failed). One file, because the first route counts its requests.
 
 import { cls, h, html, useEffect } from '../lib/ui.js';
-import { decimalsOf, duration, has, langOf, nameOf, number, quantity, scalar, t } from '../lib/i18n.js';
+import { decimalsOf, duration, has, langOf, nameOf, number, quantity, scalar, stateOf, t } from '../lib/i18n.js';
 import { judge, live } from '../lib/live.js';
 
 /** @typedef {import('../lib/types').Names} Names */
 /** @typedef {import('../lib/types').Live} Live */
 /** @typedef {import('../lib/types').Scalar} Scalar */
+/** @typedef {import('../lib/types').State} State */
 /** @typedef {ReturnType<typeof judge> & { cell: Live | null, age: number | null }} Judged */
 /** @typedef {import('../lib/api.js').ApiError} ApiError */
 
@@ -17,6 +18,7 @@ const ICONS = {
   alarms: 'M12 3a6 6 0 0 0-6 6v5l-2 3h16l-2-3V9a6 6 0 0 0-6-6zM10 20.5h4',
   orders: 'M7 4h10v3H7zM6 5.5H4.5V21h15V5.5H18M8 12h8M8 16h5',
   energy: 'M13 3 6 13.5h5L10.5 21 18 10h-5.5z',
+  buses: 'M3 12h18M7 12V6M12 12v6M17 12V6M5 3h4v3H5zM10 18h4v3h-4zM15 3h4v3h-4z',
   search: 'M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM15.5 15.5 21 21',
   close: 'M6 6l12 12M18 6 6 18',
   tick: 'M5 13l4.5 4.5L19 7',
@@ -28,6 +30,7 @@ const ICONS = {
   auto: 'M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM12 4v16M12 8h6.9M12 12h8M12 16h6.9',
   link: 'M4 12h4l2-5 4 10 2-5h4',
   cut: 'M3 12h5M16 12h5M10 8l4 8M14 8l-4 8',
+  turn: 'M19.5 12a7.5 7.5 0 1 1-2.2-5.3M19.5 3.5V8H15',
   help: 'M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM9.8 10a2.3 2.3 0 1 1 3.3 2c-.8.4-1.1.8-1.1 1.6M12 16.2v.3',
   warn: 'M12 4 2.8 20h18.4zM12 10v5M12 17.2v.3',
 };
@@ -142,20 +145,36 @@ export function qualityWords(judged) {
 }
 
 /**
+ * A point's value with its unit; a state by its name, its number small beside it.
+ * @param {object} p
+ * @param {Scalar} p.value
+ * @param {number} p.decimals
+ * @param {string} p.symbol
+ * @param {State[]} p.states
+ */
+export function Quantity({ value, decimals, symbol, states }) {
+  const state = stateOf(value, states);
+  if (!state) return quantity(value, decimals, symbol);
+  if (!state.name) return html`<span class="state">${t('value.unknown-state', { n: state.number })}</span>`;
+  return html`<span class="state" title=${t('value.state-number', { n: state.number })}>${h(Named, { of: state.name })} <span class="state-number">${state.number}</span></span>`;
+}
+
+/**
  * The value in one piece: `7.2 ℃`, hatched with its age when old, `— timeout` when bad.
  * @param {object} p
  * @param {string} p.address
  * @param {string} p.symbol
  * @param {number} p.decimals
+ * @param {State[]} p.states
  * @param {number} p.staleAfter
  */
-export function LiveValue({ address, symbol, decimals, staleAfter }) {
+export function LiveValue({ address, symbol, decimals, states, staleAfter }) {
   const judged = useJudged(address, staleAfter);
   const { kind, stale, doubt, cell, age } = judged;
   if (kind === 'waiting' || cell === null) return html`<span class=${cls('value', stale && 'hatched')}>…</span>`;
   const mark = kind === 'bad' || (doubt !== null && doubt !== 'stale' && doubt !== 'link');
   return html`<span class=${cls('value', stale && 'hatched')}>
-    ${kind === 'bad' ? '\u2014' : quantity(cell.v, decimals, symbol)}
+    ${kind === 'bad' ? '\u2014' : h(Quantity, { value: cell.v, decimals, symbol, states })}
     ${mark && html` <span class="doubt">${reasonWord(doubt ?? 'initial')}</span>`}
     ${stale && age !== null && html` <span class="doubt">${duration(age)}</span>`}
   </span>`;
@@ -168,20 +187,23 @@ const digitsSeen = new Map();
  * The value now of an alarm's point. It has the most digits seen of it: 0.338 must not be rounded to
  * its limit of 0.34, and digits that come and go cannot be read.
  * @param {object} p
- * @param {{ point: string, symbol: string, value: Scalar, limit: Scalar }} p.of
+ * @param {{ point: string, symbol: string, value: Scalar, limit: Scalar, value_states: State[] }} p.of
  */
 export function ValueNow({ of }) {
   const cell = live.cell(of.point).value;
   const digits = Math.max(digitsSeen.get(of.point) ?? 1, decimalsOf([of.value, of.limit, cell?.v ?? null]));
   digitsSeen.set(of.point, digits);
-  return LiveValue({ address: of.point, symbol: of.symbol, decimals: digits, staleAfter: Infinity });
+  return LiveValue({ address: of.point, symbol: of.symbol, decimals: digits, states: of.value_states, staleAfter: Infinity });
 }
 
-/** @param {{ point: string, value: Scalar, limit: Scalar, symbol: string }} of */
+/**
+ * A limit of a point of states stays a number: it lies between two of them.
+ * @param {{ point: string, value: Scalar, limit: Scalar, symbol: string, value_states: State[] }} of
+ */
 export function thenAndLimit(of) {
   const decimals = Math.max(digitsSeen.get(of.point) ?? (typeof of.limit === 'number' ? 1 : 0), decimalsOf([of.value, of.limit]));
   return {
-    then: of.value === null ? scalar(null, 0) : quantity(of.value, decimals, of.symbol),
+    then: of.value === null ? scalar(null, 0) : h(Quantity, { value: of.value, decimals, symbol: of.symbol, states: of.value_states }),
     limit: of.limit === null ? null : quantity(of.limit, decimalsOf([of.limit]), of.symbol),
   };
 }

@@ -18,6 +18,7 @@ const AREAS = /** @type {const} */ ([
   { href: '/alarms', icon: 'alarms', key: 'a', screens: ['alarms'] },
   { href: '/work-orders', icon: 'orders', key: 'w', screens: ['orders'] },
   { href: '/energy', icon: 'energy', key: 'e', screens: ['energy', 'energy-day'] },
+  { href: '/buses', icon: 'buses', key: 'b', screens: ['buses'] },
 ]);
 
 const theme = remembered('theme', 'auto');

@@ -1,17 +1,19 @@
 // One point: what it is, its value now, and its raw readings as a line and as a table.
 
 import { cls, h, html, useEffect, useState } from '../lib/ui.js';
-import { duration, fullStamp, nameOf, number, quantity, scalar, stamp, t, unit } from '../lib/i18n.js';
+import { duration, fullStamp, nameOf, number, quantity, stamp, stateOf, t, unit } from '../lib/i18n.js';
 import { ApiError, get, query, revision, useGet } from '../lib/api.js';
 import { go, onKey, place, pointHref } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { pathOf } from '../lib/site.js';
-import { Empty, Failure, Icon, Loading, Named, qualityWords, reasonWord, useJudged, useSubscription } from '../parts/basics.js';
+import { Empty, Failure, Icon, Loading, Named, Quantity, qualityWords, reasonWord, useJudged, useSubscription } from '../parts/basics.js';
 import { Series } from '../parts/series.js';
 
 /** @typedef {import('../lib/types').PointNow} PointNow */
 /** @typedef {import('../lib/types').Reading} Reading */
 /** @typedef {import('../lib/types').Readings} Readings */
+/** @typedef {import('../lib/types').Scalar} Scalar */
+/** @typedef {import('../lib/types').State} State */
 
 const HOUR = 3_600_000;
 const SPANS = [1, 6, 24];
@@ -117,6 +119,16 @@ function Span({ address }) {
   </div>`;
 }
 
+/** A value in the point's way of writing, the unit elsewhere. @param {{ point: PointNow, value: Scalar }} p */
+function Value({ point, value }) {
+  return h(Quantity, { value, decimals: point.decimals, symbol: '', states: point.states });
+}
+
+/** What the numbers stand for, as a manual lists it. @param {{ states: State[] }} p */
+function States({ states }) {
+  return html`<ul class="states">${states.map((state) => html`<li key=${state.value}><span class="num">${stateOf(state.value, states)?.number}</span> ${h(Named, { of: state.name })}</li>`)}</ul>`;
+}
+
 /** @param {{ point: PointNow }} p */
 function Identity({ point }) {
   const rows = [
@@ -128,6 +140,7 @@ function Identity({ point }) {
     [t('point.stale-after'), duration(point.stale_after_ms)],
     [t('point.id'), String(point.id)],
   ];
+  if (point.states.length > 0) rows.push([t('point.states'), h(States, { states: point.states })]);
   return html`<dl class="facts">${rows.map(([term, words]) => html`<div key=${term}><dt>${term}</dt><dd>${words}</dd></div>`)}</dl>`;
 }
 
@@ -137,7 +150,7 @@ function Now({ point }) {
   const judged = useJudged(point.address, point.stale_after_ms);
   const { kind, cell, stale, age } = judged;
   return html`<div class=${cls('now', stale && cell !== null && 'hatched')} data-live>
-    <div class="kpi num">${kind === 'value' && cell ? scalar(cell.v, point.decimals) : kind === 'bad' ? '\u2014' : '…'}
+    <div class="kpi num">${kind === 'value' && cell ? h(Value, { point, value: cell.v }) : kind === 'bad' ? '\u2014' : '…'}
       ${kind === 'value' && point.symbol && html` <span class="kpi-unit">${unit(point.symbol)}</span>`}</div>
     <div>${qualityWords(judged)}</div>
     <div class="quiet num">${cell && `${fullStamp(cell.at)} · ${t('point.ago', { age: duration(age ?? 0) })}`}</div>
@@ -157,7 +170,7 @@ function ReadingTable({ point, readings }) {
       <thead><tr><th scope="col">${t('points.at')}</th><th scope="col" class="num">${t('points.value')}${point.symbol && ` (${unit(point.symbol)})`}</th><th scope="col">${t('points.quality')}</th></tr></thead>
       <tbody>${shown.map((reading, i) => html`<tr key=${`${reading.at}/${i}`}>
         <th scope="row" class="time">${stamp(reading.at)}</th>
-        <td class="num">${scalar(reading.value, point.decimals)}</td>
+        <td class="num">${h(Value, { point, value: reading.value })}</td>
         <td class=${cls(reading.quality === 'good' && 'quiet')}>${t(`quality.${reading.quality}`)}${reading.reason && ` · ${reasonWord(reading.reason)}`}</td>
       </tr>`)}</tbody>
     </table>

@@ -1,11 +1,11 @@
 // Points: a live table by asset, a page of it at a time, so that 5,000 points cost no more than 100.
 
 import { cls, h, html, useEffect, useRef, useState } from '../lib/ui.js';
-import { duration, number, scalar, stamp, t, unit } from '../lib/i18n.js';
+import { duration, number, stamp, t, unit } from '../lib/i18n.js';
 import { query, useGet } from '../lib/api.js';
 import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
 import { assetOf, choices, pathOf } from '../lib/site.js';
-import { Empty, Failure, Icon, Loading, Named, qualityWords, useJudged, useSubscription } from '../parts/basics.js';
+import { Empty, Failure, Icon, Loading, Named, Quantity, qualityWords, useJudged, useSubscription } from '../parts/basics.js';
 
 /** @typedef {import('../lib/types').Point} Point */
 /** @typedef {import('../lib/types').PointPage} PointPage */
@@ -31,7 +31,8 @@ function byAsset(points) {
 function Row({ point }) {
   const judged = useJudged(point.address, point.stale_after_ms);
   const { kind, cell, age, stale, doubt } = judged;
-  const text = kind === 'value' && cell ? scalar(cell.v, point.decimals) : kind === 'bad' ? '\u2014' : '…';
+  const text = kind === 'value' && cell
+    ? h(Quantity, { value: cell.v, decimals: point.decimals, symbol: '', states: point.states }) : kind === 'bad' ? '\u2014' : '…';
   const old = stale && cell !== null;
   return html`<tr role="row" data-row data-quality=${kind === 'bad' ? 'bad' : doubt ? 'uncertain' : 'good'}>
     <th role="rowheader" scope="row" class="c-name"><a href=${pointHref(point.address)} data-row-link>${h(Named, { of: point.name })}</a></th>

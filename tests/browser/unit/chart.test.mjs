@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { badSpans, nearest, runs, thin, tickDecimals, timeTicks, valueTicks } from '../../../dashboards/web/lib/chart.js';
+import { badSpans, nearest, runs, stateLevels, thin, tickDecimals, timeTicks, valueTicks } from '../../../dashboards/web/lib/chart.js';
 
 /** A small seeded generator: a failure names its seed. @param {number} seed */
 function random(seed) {
@@ -65,4 +65,11 @@ test('the nearest reading is found at the ends, between and in nothing', () => {
   const list = [good(10, 1), good(20, 2), good(40, 3)];
   assert.deepEqual([0, 14, 16, 29, 31, 99].map((at) => nearest(list, at)), [0, 0, 1, 1, 2, 2]);
   assert.equal(nearest([], 5), -1);
+});
+
+test('levels of states: all of few, what occurs of many, the unnamed too', () => {
+  const named = (/** @type {number} */ count) => Array.from({ length: count }, (_, i) => ({ value: i * 10, name: { zh: '', en: `s${i}` } }));
+  assert.deepEqual(stateLevels(named(3), [good(0, 7), bad(1), good(2, true)]), [0, 1, 7, 10, 20]);
+  assert.deepEqual(stateLevels(named(30), [good(0, 20), good(1, 255), good(2, 20)]), [20, 255]);
+  assert.equal(stateLevels(named(30), [bad(0)]).length, 8);
 });

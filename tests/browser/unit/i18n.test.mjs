@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clock, date, decimalsOf, lang, number, offsetText, percent, quantity, stamp, unit, zone } from '../../../dashboards/web/lib/i18n.js';
+import { clock, date, decimalsOf, lang, number, offsetText, percent, quantity, stamp, stateOf, stateWords, unit, zone } from '../../../dashboards/web/lib/i18n.js';
 
 test('numbers: grouped, fixed decimals, a true minus and no minus before nothing', () => {
   for (const code of ['zh-CN', 'en']) {
@@ -30,4 +30,17 @@ test('every time is in the site zone, whatever the machine says', () => {
   assert.deepEqual([date(at), clock(at), offsetText(at)], ['2026-11-21', '21:35:09', '+05:30']);
   zone.value = 'America/St_Johns';
   assert.equal(offsetText(at), '\u221203:30');
+});
+
+test('a state has its name and the number of the manual; a flag is 0 or 1; a measurement has none', () => {
+  const states = [{ value: 0, name: { zh: '停止', en: 'Stopped' } }, { value: 1, name: { zh: '运行', en: 'Running' } }, { value: -2, name: { zh: '故障', en: '' } }];
+  lang.value = 'en';
+  for (const value of [1, 1.0, true]) assert.equal(stateWords(stateOf(value, states) ?? assert.fail()), 'Running 1');
+  assert.equal(stateWords(stateOf(false, states) ?? assert.fail()), 'Stopped 0');
+  assert.equal(stateWords(stateOf(-2, states) ?? assert.fail()), '故障 \u22122');
+  lang.value = 'zh-CN';
+  assert.equal(stateWords(stateOf(0, states) ?? assert.fail()), '停止 0');
+  for (const value of [7, 1.5, 70_000]) assert.deepEqual(stateOf(value, states), { number: String(value), name: null });
+  for (const value of [null, 'auto']) assert.equal(stateOf(value, states), null);
+  assert.equal(stateOf(1, []), null);
 });
