@@ -207,7 +207,6 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Looks up the places; sorted by file and position.
     pub fn resolve(mut problems: Vec<Problem>, sources: &[Source]) -> Diagnostics {
-        problems.sort_by_key(|problem| (problem.place.source, problem.place.span.start));
         // What is wrong in a profile is found again by every device that uses it.
         let mut told = BTreeSet::new();
         problems.retain(|problem| {
@@ -215,7 +214,10 @@ impl Diagnostics {
             told.insert((*source, span.start, span.end, problem.message.clone()))
         });
         let more = problems.len().saturating_sub(SHOWN_MAX);
+        // An error is never among what is not shown while a warning is.
+        problems.sort_by_key(|problem| (problem.severity == Severity::Warning, problem.place.order()));
         problems.truncate(SHOWN_MAX);
+        problems.sort_by_key(|problem| problem.place.order());
         let items =
             problems.into_iter().filter_map(|problem| Diagnostic::resolve(problem, sources)).collect();
         Diagnostics { items, more }

@@ -56,6 +56,13 @@ pub struct Place {
     pub span: Range<usize>,
 }
 
+impl Place {
+    /// Of places in the order of the files.
+    pub fn order(&self) -> (usize, usize) {
+        (self.source, self.span.start)
+    }
+}
+
 impl Source {
     pub fn new(path: PathBuf, text: String) -> Source {
         Source { path, text }

@@ -400,6 +400,20 @@ fn at_most_a_hundred_messages_are_shown_and_the_rest_is_counted() {
     assert!(diagnostics.to_string().ends_with("100 errors, 50 more not shown\n"));
 }
 
+#[test]
+fn an_error_is_not_hidden_by_a_hundred_warnings_before_it() {
+    let row = |n: u32| format!("p{n},input,{},u16,1\n", 30_001 + n);
+    let list: String = (0..150).map(row).collect();
+    let text = format!("quantity,table,address,type,unit\n{list}low,input,1,u16,1\n");
+    let warned = load(&listed("points = \"list.csv\"\n", &text)).unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert_eq!((warned.warnings.items.len(), warned.warnings.more), (100, 50));
+    let wrong =
+        load(&listed("points = \"list.csv\"\n", &format!("{text}late,input,65535,u32,1\n"))).unwrap_err();
+    let errors: Vec<Code> =
+        wrong.items.iter().map(|item| item.code).filter(|code| *code != Code::ReferenceNumber).collect();
+    assert_eq!(errors, [Code::RegisterOverflow]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

@@ -4,7 +4,7 @@ use super::super::diagnostic::{Code, Problem};
 use super::super::leaf::{At, Millis};
 use super::super::source::Place;
 use super::super::spec::{self, Certainty, File, Profile};
-use super::super::{Device, DeviceLimits, Library, Part, Point, Register, Stretch, limits};
+use super::super::{Device, DeviceLimits, Library, Part, Point, Register, Stretch, Table, limits};
 use super::assets::Assets;
 use super::register::{Found, Layer, Owner, Written, known_asset};
 use super::{Context, layout};
@@ -34,6 +34,7 @@ pub fn profile(
         asset,
         interval_ms: limits::INTERVAL_DEFAULT_MS,
         limits: &limits,
+        has_profile: false,
     };
     no_assets(part, &mut context);
     let layers = part.content.registers.iter().map(|register| Layer { source: part.source, register });
@@ -68,7 +69,9 @@ impl<'a> DeviceWork<'a> {
             limits::INTERVAL_DEFAULT_MS,
         );
         let limits = device_limits(&self.limits(), context);
-        let owner = Owner { assets: self.assets, asset: &device.asset, interval_ms, limits: &limits };
+        let has_profile = device.profile.is_some();
+        let owner =
+            Owner { assets: self.assets, asset: &device.asset, interval_ms, limits: &limits, has_profile };
         if let Some(profile) = self.profile() {
             no_assets(profile, context);
         }
@@ -112,6 +115,7 @@ impl<'a> DeviceWork<'a> {
         let mut slots: Vec<Written<'a>> = Vec::new();
         let mut by_quantity: BTreeMap<&Name, (usize, Layer<'a>)> = BTreeMap::new();
         let chosen = self.chosen(context);
+        let mut too_high = Vec::new();
         for layer in self.profile_layers().filter(|layer| chosen(&layer.register.quantity)) {
             by_quantity.insert(&layer.register.quantity, (slots.len(), layer));
             slots.push(Written { own: layer, profile: None });
@@ -123,13 +127,14 @@ impl<'a> DeviceWork<'a> {
                 continue;
             };
             let written = Written { own, profile: Some(*profile) };
-            one_too_high(&written, context);
+            too_high.extend(one_too_high(&written));
             match slots.get_mut(*index).filter(|slot| slot.profile.is_none()) {
                 Some(slot) => *slot = written,
                 // A second word on the same quantity feeds its point twice, which is told there.
                 None => slots.push(written),
             }
         }
+        tell_too_high(&too_high, context);
         slots
     }
 
@@ -223,22 +228,37 @@ impl<'a> DeviceWork<'a> {
     }
 }
 
+/// An address that is one above the one of the profile.
+struct TooHigh {
+    place: Place,
+    own: u32,
+    profile: Place,
+}
+
 /// Lists that count from one move every register of a map up by one.
-fn one_too_high(written: &Written<'_>, context: &mut Context<'_>) {
-    let own = written.own.register.address.as_ref();
-    let (Some(own), Some(profile)) = (own, written.profile) else { return };
-    let table = |register: &spec::Register| register.table.as_ref().map(|at| super::super::Table::from(**at));
-    let elsewhere =
-        written.own.register.table.is_some() && table(written.own.register) != table(profile.register);
-    let Some(base) = profile.register.address.as_ref().filter(|base| ***base + 1 == **own) else { return };
-    if elsewhere {
-        return;
-    }
-    let message = format!("{} is one above the profile's {}: it looks like a 1-based address", **own, **base);
-    let place = Place { source: written.own.source, span: own.span() };
-    let note = Place { source: profile.source, span: base.span() };
-    let problem = Problem::warning(Code::OneBased, place, message).note(note, "the profile's");
-    let help = "protocol addresses begin at 0: if the list begins at 1, take 1 off, or leave the address to the profile";
+fn one_too_high(written: &Written<'_>) -> Option<TooHigh> {
+    let (own, profile) = (written.own.register, written.profile?);
+    let table = |register: &spec::Register| register.table.as_ref().map(|at| Table::from(**at));
+    let (address, base) = (own.address.as_ref()?, profile.register.address.as_ref()?);
+    let moved = own.table.is_some() && table(own) != table(profile.register);
+    (!moved && **base + 1 == **address).then(|| TooHigh {
+        place: Place { source: written.own.source, span: address.span() },
+        own: **address,
+        profile: Place { source: profile.source, span: base.span() },
+    })
+}
+
+/// Once for a device: a list of hundreds has one mistake.
+fn tell_too_high(all: &[TooHigh], context: &mut Context<'_>) {
+    let Some(TooHigh { place, own, profile }) = all.first() else { return };
+    let message = if all.len() == 1 {
+        format!("{own} is one above the profile's address: it looks like a 1-based address")
+    } else {
+        format!("{} addresses of this device are one above the profile's: they look 1-based", all.len())
+    };
+    let note = format!("the profile has {}", own - 1);
+    let problem = Problem::warning(Code::OneBased, place.clone(), message).note(profile.clone(), note);
+    let help = "protocol addresses begin at 0: if the list begins at 1, take 1 off, or leave the addresses to the profile";
     context.problems.push(problem.help(help));
 }
 

@@ -101,3 +101,36 @@ fn manual_numbers(
         context.problems.push(Problem::warning(Code::ReferenceNumber, place.clone(), message).help(help));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Bits, Order};
+
+    fn messages(cells: &[Cell]) -> Vec<String> {
+        let register = |(index, cell): (usize, &Cell)| {
+            let place = Place { source: 0, span: index..index + 1 };
+            (place, Register::plain(format!("a/p{index}").parse().unwrap(), 1_000, *cell))
+        };
+        let registers: Vec<_> = cells.iter().enumerate().map(register).collect();
+        let mut problems = Vec::new();
+        check(&registers, &mut Context::new(true, &mut problems));
+        problems.into_iter().map(|problem| problem.message).collect()
+    }
+
+    #[test]
+    fn registers_are_shared_by_bits_and_bytes_and_by_nothing_else() {
+        let word = Cell::new(Table::Holding, 10, Encoding::U16);
+        let low = Cell::new(Table::Holding, 11, Encoding::U8);
+        let bit = |bit| Cell { bits: Some(Bits::One(bit)), ..word };
+        assert!(messages(&[word, bit(0), bit(3), word, bit(0)]).is_empty());
+        assert!(messages(&[low, Cell { order: Order::Badc, ..low }]).is_empty());
+        assert!(messages(&[word, Cell { table: Table::Input, encoding: Encoding::U32, ..word }]).is_empty());
+
+        let wide = Cell::new(Table::Holding, 9, Encoding::U32);
+        assert_eq!(messages(&[bit(0), wide]), ["\"a/p0\" and \"a/p1\" read the same register in two ways"]);
+        // A long value reaches over shorter ones between it and the next.
+        let text = Cell::new(Table::Holding, 0, Encoding::Text(40));
+        assert_eq!(messages(&[low, Cell::new(Table::Holding, 2, Encoding::U16), text]).len(), 2);
+    }
+}

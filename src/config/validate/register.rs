@@ -76,6 +76,8 @@ pub struct Owner<'a> {
     pub asset: &'a Name,
     pub interval_ms: u64,
     pub limits: &'a DeviceLimits,
+    /// What a register does not say may stand in a profile.
+    pub has_profile: bool,
 }
 
 impl Owner<'_> {
@@ -136,7 +138,7 @@ impl Owner<'_> {
                 written.get(|r| &r.formerly).map_or(&[], |at| at.value.as_slice()),
             ),
             name: Text::names(written.get(|r| &r.name).map(|at| at.value), quantity),
-            unit: unit(written, cell, kind, context)?,
+            unit: self.unit(written, cell, kind, context)?,
             kind,
             scale,
             offset,
@@ -159,7 +161,7 @@ impl Owner<'_> {
             [("table", table.is_none()), ("address", address.is_none()), ("type", known.is_none())]
         {
             if missing {
-                missing_field(name, written, context);
+                self.missing_field(name, written, context);
             }
         }
         let (table, address, known) = (table?, address?, known?);
@@ -220,6 +222,39 @@ impl Owner<'_> {
             let help = "correct the address, or limits.forbidden of the device";
             context.error(Code::RegisterForbidden, place.clone(), message, help);
         }
+    }
+
+    fn missing_field(&self, name: &str, written: &Written<'_>, context: &mut Context<'_>) {
+        // A profile that was not read, or not as a whole, may have said it.
+        if self.has_profile && !context.complete {
+            return;
+        }
+        let help = REQUIRED.iter().find(|(known, _)| *known == name).map_or("", |(_, help)| help);
+        let message = format!("the field `{name}` is missing");
+        context.error(Code::MissingField, written.place(), message, &format!("{name}: {help}"));
+    }
+
+    /// The unit; what is no measurement needs none.
+    fn unit(
+        &self,
+        written: &Written<'_>,
+        cell: Cell,
+        kind: ValueKind,
+        context: &mut Context<'_>,
+    ) -> Option<Unit> {
+        if let Some(unit) = written.get(|r| &r.unit) {
+            return Some(*unit.value);
+        }
+        let states = written.get(|r| &r.states).is_some();
+        let code = match cell.encoding {
+            Encoding::Date(_) => "s",
+            _ if states || matches!(kind, ValueKind::Text | ValueKind::Bool) => "1",
+            _ => {
+                self.missing_field("unit", written, context);
+                return None;
+            }
+        };
+        code.parse().ok()
     }
 
     fn order_from(&self, written: &Written<'_>, cell: Cell, context: &mut Context<'_>) -> Option<OrderFrom> {
@@ -299,12 +334,6 @@ impl Owner<'_> {
         });
         resolved.collect()
     }
-}
-
-fn missing_field(name: &str, written: &Written<'_>, context: &mut Context<'_>) {
-    let help = REQUIRED.iter().find(|(known, _)| *known == name).map_or("", |(_, help)| help);
-    let message = format!("the field `{name}` is missing");
-    context.error(Code::MissingField, written.place(), message, &format!("{name}: {help}"));
 }
 
 /// The name of a table's items.
@@ -496,23 +525,6 @@ fn needless(written: &Written<'_>, cell: Cell, kind: ValueKind, context: &mut Co
     for (place, how) in places {
         context.error(Code::Misplaced, place, format!("{what} is not {how}"), "take this out");
     }
-}
-
-/// The unit; what is no measurement needs none.
-fn unit(written: &Written<'_>, cell: Cell, kind: ValueKind, context: &mut Context<'_>) -> Option<Unit> {
-    if let Some(unit) = written.get(|r| &r.unit) {
-        return Some(*unit.value);
-    }
-    let states = written.get(|r| &r.states).is_some();
-    let code = match cell.encoding {
-        Encoding::Date(_) => "s",
-        _ if states || matches!(kind, ValueKind::Text | ValueKind::Bool) => "1",
-        _ => {
-            missing_field("unit", written, context);
-            return None;
-        }
-    };
-    code.parse().ok()
 }
 
 /// A stale time below the interval would mark every reading.
