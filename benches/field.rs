@@ -168,6 +168,7 @@ async fn field(ports: &[u16], cycles: u32) -> anyhow::Result<()> {
         let bus = modbus::Bus::build(
             &plan,
             &|address| numbers.get(address).copied(),
+            modbus::Memory::default(),
             Clock::system(),
             tx.clone(),
             &metrics,

@@ -32,6 +32,8 @@ const ALARMS_QUEUE: usize = 1_024;
 /// Batches between `readings` and the historian. Few: what the historian cannot take waits in
 /// `readings`, where the time is counted after which a person is told.
 const HISTORIAN_QUEUE: usize = 16;
+/// Lessons about devices on their way to the database; beyond them they are learned again.
+const MEMOS_QUEUE: usize = 256;
 /// How long requests under way may take to end at a stop; live connections end at once.
 const REQUESTS_GRACE: Duration = Duration::from_secs(3);
 
@@ -60,11 +62,21 @@ struct Stages {
     historian: Historian,
     historian_in: mpsc::Receiver<HistorianFeed>,
     history: historian::History,
+    memos: Memos,
+}
+
+/// Where the buses leave what they learn of their devices.
+struct Memos {
+    db: Db,
+    inbox: mpsc::Receiver<modbus::Memo>,
 }
 
 struct Field {
     out: mpsc::Sender<FieldBatch>,
     modbus: modbus::Metrics,
+    /// What is known of the devices of each bus, in the order of the plan.
+    holes: Vec<Vec<modbus::Holes>>,
+    memos: mpsc::Sender<modbus::Memo>,
     mqtt: mqtt::Metrics,
     buses: api::Buses,
 }
@@ -112,7 +124,7 @@ impl Gateway {
         follow_on(&mut historian, &plan, &db, &energy_task).await?;
         let orders_metrics = registered(&registry, work_orders::Metrics::register);
         let forward = forward_parts(&plan, &catalogue, &db, &history, &clock, &registry, &data_dir)?;
-        let field = field_parts(&plan, &registry, field_out);
+        let (field, memos) = field_parts(&plan, &db, &registry, field_out).await?;
 
         let listener = listen(plan.http.listen).await?;
         let address = listener.local_addr()?;
@@ -139,10 +151,11 @@ impl Gateway {
             readings_in,
             alarms: alarms_task,
             energy: energy_task,
-            work_orders: work_orders::Task::new(db, clock.clone(), orders_metrics),
+            work_orders: work_orders::Task::new(db.clone(), clock.clone(), orders_metrics),
             historian,
             historian_in,
             history,
+            memos: Memos { db, inbox: memos },
         };
         let (plan, web) = (Arc::new(plan), Web { listener, address, router, state });
         Ok(Gateway {
@@ -217,13 +230,14 @@ impl Wiring<'_> {
     /// One driver for each bus and broker. What cannot be built at all ends the start.
     fn spawn_field(&self, field: Field) -> anyhow::Result<()> {
         let field = Arc::new(field);
-        for bus in self.plan.buses.clone() {
+        for (bus, holes) in self.plan.buses.clone().into_iter().zip(field.holes.clone()) {
             let (catalogue, clock, field) =
                 (Arc::clone(&self.catalogue), self.clock.clone(), Arc::clone(&field));
             let (name, buses) = (format!("bus {}", bus.id), field.buses.clone());
             let make = move || {
                 let id = |address: &Address| catalogue.find(address);
-                modbus::Bus::build(&bus, &id, clock.clone(), field.out.clone(), &field.modbus)
+                let memory = modbus::Memory { holes: holes.clone(), memos: Some(field.memos.clone()) };
+                modbus::Bus::build(&bus, &id, memory, clock.clone(), field.out.clone(), &field.modbus)
             };
             make()?;
             self.drive(name, make, move |bus, stop| {
@@ -310,8 +324,18 @@ impl Wiring<'_> {
 
 fn spawn_stages(supervisor: &Supervisor, stages: Stages) {
     let stop = |stage| supervisor.stop_token(stage);
-    let Stages { readings, readings_in, alarms, energy, work_orders, historian, historian_in, history } =
-        stages;
+    let Stages {
+        readings,
+        readings_in,
+        alarms,
+        energy,
+        work_orders,
+        historian,
+        historian_in,
+        history,
+        memos: Memos { db, inbox },
+    } = stages;
+    supervisor.stage(Stage::Engines, "modbus memory", modbus::keep(db, inbox, stop(Stage::Engines)));
     supervisor.stage(Stage::Historian, "historian", historian.run(historian_in, stop(Stage::Historian)));
     supervisor.stage(Stage::Engines, "alarms", alarms.run(stop(Stage::Engines)));
     supervisor.stage(Stage::Engines, "work orders", work_orders.run(stop(Stage::Engines)));
@@ -383,7 +407,8 @@ fn open_stores(plan: &Plan, data: &DataDir, clock: &Clock, registry: &Registry) 
             "The catalogue is in line with the configuration."
         );
     }
-    let migrations = [alarms::MIGRATIONS, energy::MIGRATIONS, work_orders::MIGRATIONS].concat();
+    let migrations =
+        [alarms::MIGRATIONS, energy::MIGRATIONS, work_orders::MIGRATIONS, modbus::MIGRATIONS].concat();
     let (db, writer) = Db::open(&data.database(), &migrations).with_context(|| {
         let file = data.database();
         format!(
@@ -481,13 +506,26 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn field_parts(plan: &Plan, registry: &Registry, out: mpsc::Sender<FieldBatch>) -> Field {
-    Field {
+async fn field_parts(
+    plan: &Plan,
+    db: &Db,
+    registry: &Registry,
+    out: mpsc::Sender<FieldBatch>,
+) -> anyhow::Result<(Field, mpsc::Receiver<modbus::Memo>)> {
+    let mut holes = Vec::with_capacity(plan.buses.len());
+    for bus in &plan.buses {
+        holes.push(modbus::load(db, bus).await.context("what the devices refuse")?);
+    }
+    let (memos, inbox) = mpsc::channel(MEMOS_QUEUE);
+    let field = Field {
         out,
         modbus: registered(registry, modbus::Metrics::register),
+        holes,
+        memos,
         mqtt: registered(registry, mqtt::Metrics::register),
         buses: api::Buses::new(plan),
-    }
+    };
+    Ok((field, inbox))
 }
 
 fn forward_parts(

@@ -135,7 +135,7 @@ impl Service for Plant {
 mod tests {
     use super::*;
     use crate::config;
-    use crate::field::modbus::{Bus, Metrics};
+    use crate::field::modbus::{Bus, Memory, Metrics};
     use crate::field::{Fault, FieldBatch, Raw};
     use crate::point::{Address, PointId, UtcMs};
     use tokio::sync::mpsc;
@@ -143,7 +143,8 @@ mod tests {
     fn register(point: &str, table: Table, address: u16, encoding: config::Encoding) -> config::Register {
         let point = point.parse().unwrap();
         let cell = config::Cell::new(table, address, encoding);
-        config::Register::plain(point, 50, config::Cell { order: config::Order::Cdab, ..cell })
+        let order = if encoding.is_float() { config::Order::Cdab } else { config::Order::Abcd };
+        config::Register::plain(point, 50, config::Cell { order, ..cell })
     }
 
     fn device(id: &str, unit: u8, registers: Vec<config::Register>) -> config::Device {
@@ -179,7 +180,7 @@ mod tests {
         };
         let (tx, mut batches) = mpsc::channel(16);
         let ids = |_: &Address| Some(PointId(1));
-        let bus = Bus::build(&plan, &ids, clock, tx, &Metrics::new()).unwrap();
+        let bus = Bus::build(&plan, &ids, Memory::default(), clock, tx, &Metrics::new()).unwrap();
         let stop = CancellationToken::new();
         let test = async {
             let (mut normal, mut flow, mut hole) = (None, None, None);

@@ -4,7 +4,7 @@ use crate::support::{Conversation, succeeds, trial};
 use libtest_mimic::{Failed, Trial};
 use plantroom::clock::Clock;
 use plantroom::config::{Bus as BusPlan, Cell, Device, DeviceLimits, Encoding, Order, Register, Table};
-use plantroom::field::modbus::{Bus, Metrics, StatusHandle};
+use plantroom::field::modbus::{Bus, Memory, Metrics, StatusHandle};
 use plantroom::field::{Fault, FieldBatch, Raw, Sample};
 use plantroom::point::{Address, PointId, Value};
 use std::collections::BTreeMap;
@@ -100,7 +100,14 @@ impl Reading {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let (tx, batches) = mpsc::channel(64);
         let ids = |address: &Address| address.quantity.as_str().strip_prefix('r')?.parse().ok().map(PointId);
-        let bus = Bus::build(&plan(port, timeout_ms, rows)?, &ids, Clock::system(), tx, &Metrics::new())?;
+        let bus = Bus::build(
+            &plan(port, timeout_ms, rows)?,
+            &ids,
+            Memory::default(),
+            Clock::system(),
+            tx,
+            &Metrics::new(),
+        )?;
         let (status, stop) = (bus.status(), CancellationToken::new());
         runtime.spawn(bus.run(stop.clone()));
         Ok(Reading { runtime, batches, status, stop })

@@ -6,6 +6,7 @@
 
 use super::frame::ReadRequest;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use std::sync::Arc;
 use tokio_util::codec::{Decoder, Encoder};
 
 /// Unit id and the longest PDU, 1 + 253 bytes.
@@ -38,7 +39,7 @@ pub struct Frame {
 }
 
 /// The stream is not Modbus TCP, or not any more.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StreamError {
     /// A protocol identifier other than 0.
     #[error("protocol id {0} instead of 0")]
@@ -46,9 +47,15 @@ pub enum StreamError {
     /// A length no Modbus frame has.
     #[error("length {0} outside {LENGTH_MIN} to {LENGTH_MAX}")]
     Length(u16),
-    /// The connection itself failed.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
+    /// The connection itself failed. Shared: every question in flight is told.
+    #[error("{0}")]
+    Io(#[source] Arc<std::io::Error>),
+}
+
+impl From<std::io::Error> for StreamError {
+    fn from(error: std::io::Error) -> StreamError {
+        StreamError::Io(Arc::new(error))
+    }
 }
 
 /// Encoder and decoder of Modbus TCP.

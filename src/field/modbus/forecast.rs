@@ -3,9 +3,11 @@
 //! The requests are those the bus will make as long as it has learned nothing; times follow from
 //! the line and the expected latency of each device.
 
+use super::agenda::Rate;
+use super::device::MUTE_MAX;
 use super::frame::ReadRequest;
 use super::holes::Holes;
-use super::plan::{Block, Class, Cost, Map, PlanError, blocks};
+use super::plan::{Block, Cost, Map, PlanError, blocks};
 use crate::config::{Bus, Device, Table};
 use crate::point::{Name, PointId};
 use std::collections::HashMap;
@@ -77,7 +79,7 @@ pub struct RequestForecast {
 pub struct Round {
     /// How many devices do not answer; those whose silence costs most.
     pub dead: usize,
-    /// How long it takes while that is news: one timeout for each of them. Milliseconds.
+    /// How long it takes while that is news: the timeouts of a first cycle of each. Milliseconds.
     pub at_first_ms: u64,
     /// How long it takes once they are only probed. Milliseconds.
     pub later_ms: u64,
@@ -94,7 +96,7 @@ pub fn forecast(bus: &Bus) -> Result<Forecast, PlanError> {
     let mut devices = Vec::new();
     for work in &works {
         let load = work.load()?;
-        let classes = work.map.classes.iter().enumerate();
+        let classes = work.map.rates.iter().enumerate();
         devices.push(DeviceForecast {
             id: work.device.id.clone(),
             classes: classes.map(|(index, class)| work.class(index, *class)).collect::<Result<_, _>>()?,
@@ -102,33 +104,35 @@ pub fn forecast(bus: &Bus) -> Result<Forecast, PlanError> {
         });
         loads.push(load);
     }
-    let full: Vec<u64> = works
-        .iter()
-        .map(|work| Ok(work.busy_us(&work.asked(work.map.all())?)))
-        .collect::<Result<_, PlanError>>()?;
+    let timeout_us = bus.timeout_ms.saturating_mul(1_000);
+    let full = |work: &Work<'_>| {
+        let blocks = work.asked(work.map.all())?;
+        let asked = count(blocks.len()).min(u64::from(MUTE_MAX));
+        Ok((work.busy_us(&blocks), timeout_us.saturating_mul(asked)))
+    };
+    let full: Vec<(u64, u64)> = works.iter().map(full).collect::<Result<_, PlanError>>()?;
     Ok(Forecast {
         requests_per_s: loads.iter().map(|load| load.requests).sum(),
         registers_per_s: loads.iter().map(|load| load.registers).sum(),
         utilisation_percent: devices.iter().map(|device| device.utilisation_percent).sum(),
         devices,
-        rounds: rounds(full, bus.timeout_ms * 1_000),
+        rounds: rounds(full),
     })
 }
 
-/// `full_us`: how long each device takes when it answers.
-fn rounds(mut full_us: Vec<u64>, timeout_us: u64) -> Vec<Round> {
-    // The quicker a device answers, the more its silence adds.
-    full_us.sort_unstable();
-    let all_us: u64 = full_us.iter().sum();
-    let counts = DEAD.into_iter().filter(|dead| *dead <= full_us.len());
+/// `full`: how long each device takes when it answers, and when it does not. Microseconds.
+fn rounds(mut full: Vec<(u64, u64)>) -> Vec<Round> {
+    // Those first whose silence adds most.
+    full.sort_by_key(|(living_us, mute_us)| std::cmp::Reverse(i128::from(*mute_us) - i128::from(*living_us)));
+    let counts = DEAD.into_iter().filter(|dead| *dead <= full.len());
     let round = |dead: usize| {
-        let missing_us: u64 = full_us.iter().take(dead).sum();
-        let living_us = all_us - missing_us;
-        let dead_us = timeout_us.saturating_mul(u64::try_from(dead).unwrap_or(u64::MAX));
+        let (dead_ones, living) = full.split_at_checked(dead).unwrap_or((&full, &[]));
+        let living_us: u64 = living.iter().map(|(living_us, _)| living_us).sum();
+        let mute_us = dead_ones.iter().fold(0_u64, |sum, (_, mute_us)| sum.saturating_add(*mute_us));
         let probes = if dead == 0 { 1.0 } else { 1.0 - PROBE_SHARE };
         Round {
             dead,
-            at_first_ms: living_us.saturating_add(dead_us).div_ceil(1_000),
+            at_first_ms: living_us.saturating_add(mute_us).div_ceil(1_000),
             later_ms: whole_ms(float(living_us) / probes),
         }
     };
@@ -181,10 +185,10 @@ impl<'a> Work<'a> {
         all - shared + self.change_us
     }
 
-    fn class(&self, index: usize, class: Class) -> Result<ClassForecast, PlanError> {
+    fn class(&self, index: usize, class: Rate) -> Result<ClassForecast, PlanError> {
         let blocks = self.asked(1 << index)?;
         let mut points: HashMap<u32, usize> = HashMap::new();
-        let of_class = self.map.points.iter().filter(|point| usize::from(point.class) == index);
+        let of_class = self.map.points.iter().filter(|point| usize::from(point.rate) == index);
         for point in of_class {
             *points.entry(point.cell).or_default() += 1;
         }
@@ -210,7 +214,7 @@ impl<'a> Work<'a> {
     fn load(&self) -> Result<Load, PlanError> {
         let mut load = Load::default();
         for aligned in [false, true] {
-            let classes: Vec<(usize, u64)> = (self.map.classes.iter().enumerate())
+            let classes: Vec<(usize, u64)> = (self.map.rates.iter().enumerate())
                 .filter(|(_, class)| class.aligned == aligned)
                 .map(|(index, class)| (index, class.interval_ms.max(1)))
                 .collect();

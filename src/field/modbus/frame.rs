@@ -77,10 +77,29 @@ pub enum Mismatch {
     /// It is shorter or longer than it says.
     #[error("the answer has {0} bytes, which is not the length it states")]
     Length(usize),
+    /// Its bytes do not fit its checksum (RTU only).
+    #[error("the checksum of the answer does not fit")]
+    Checksum,
+    /// Bytes that belong to no frame, without an end (RTU only).
+    #[error("the line does not fall silent")]
+    Babble,
+}
+
+impl Mismatch {
+    /// One word for counters.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Mismatch::Unit { .. } => "unit",
+            Mismatch::Function { .. } => "function",
+            Mismatch::ByteCount { .. } | Mismatch::Length(_) => "length",
+            Mismatch::Checksum => "checksum",
+            Mismatch::Babble => "babble",
+        }
+    }
 }
 
 /// Set in the function code of an exception (clause 7).
-const EXCEPTION_BIT: u8 = 0x80;
+pub const EXCEPTION_BIT: u8 = 0x80;
 
 impl ReadRequest {
     /// Asks for `count` items of `table` from the zero-based address `start` on.

@@ -1,30 +1,28 @@
-//! One connection: a question, its own answer, nothing else.
+//! One connection: a question, its own answer, nothing else; one face for both framings.
 //!
-//! **Invariant:** values come only from a frame with the transaction id, unit, function and
-//! length of the question that is waiting. A late reply is discarded and counted.
+//! **Invariant:** values come only from a frame that can answer no other question than the one
+//! that waits: by its transaction id (`line_mbap`), or because no older answer of its shape can
+//! still come (`line_rtu`, `doubt`). A late reply is discarded and counted.
 
-use super::codec::{Frame, Mbap, Question, StreamError};
+use super::codec::StreamError;
+use super::doubt::Doubts;
 use super::frame::{Mismatch, ReadRequest, Refusal};
+use super::line_mbap::{MISMATCHES_MAX, MbapLine};
+use super::line_rtu::RtuLine;
 use super::metrics::BusMetrics;
-use crate::clock::{Clock, Mono};
+use crate::clock::{Clock, Mono, Now};
+use crate::config::{self, Serial};
 use crate::field::Fault;
-use futures_util::{SinkExt, StreamExt};
-use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::codec::Framed;
+use tokio::time::Instant;
 
-/// Frames in a row that fit nothing, after which the other side is not trusted to be in step.
-pub const MISMATCHES_MAX: u32 = 4;
 /// Timeouts in a row without any frame that make a connection suspect of being half open ...
 pub const SILENT_TIMEOUTS_MAX: u32 = 3;
 /// ... once the silence has lasted this long. Some mute units behind a live gateway are not enough.
 pub const SILENCE_MAX_MS: u64 = 10_000;
-/// Given-up transactions whose late reply is still recognised as such.
-const ABANDONED_MAX: usize = 64;
-
 /// Why a question got no values.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum AskError {
     /// No answer within the time given.
     #[error("no answer in time")]
@@ -35,13 +33,17 @@ pub enum AskError {
     /// The answer is not one.
     #[error(transparent)]
     Malformed(Mismatch),
-    /// The connection is of no more use.
+    /// It was not asked: answers to older questions may still come, and nothing would tell them
+    /// from its own (RTU only).
+    #[error("older answers of the unit may still come")]
+    Doubt,
+    /// The connection is of no more use. Every question that waits is told.
     #[error(transparent)]
     Broken(#[from] Broken),
 }
 
 /// Why a connection has to be thrown away.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Broken {
     /// The other side closed it.
     #[error("the other side closed the connection")]
@@ -62,14 +64,14 @@ impl AskError {
     pub fn broken(self) -> Option<Broken> {
         match self {
             AskError::Broken(broken) => Some(broken),
-            AskError::Timeout | AskError::Exception(_) | AskError::Malformed(_) => None,
+            AskError::Timeout | AskError::Exception(_) | AskError::Malformed(_) | AskError::Doubt => None,
         }
     }
 
     /// What the points of the request are told.
     pub fn fault(&self) -> Fault {
         match self {
-            AskError::Timeout | AskError::Broken(Broken::Silent(_)) => Fault::Timeout,
+            AskError::Timeout | AskError::Doubt | AskError::Broken(Broken::Silent(_)) => Fault::Timeout,
             AskError::Exception(code) => Fault::Exception(*code),
             AskError::Malformed(_) | AskError::Broken(Broken::OutOfStep) => Fault::Malformed,
             AskError::Broken(Broken::Stream(StreamError::Protocol(_) | StreamError::Length(_))) => {
@@ -80,147 +82,93 @@ impl AskError {
     }
 }
 
-/// A connection to a Modbus TCP server over any byte stream, one question at a time.
+/// How frames are told apart on a connection.
+#[derive(Clone, Copy, Debug)]
+pub enum Framing {
+    /// Modbus TCP.
+    Mbap,
+    /// RTU, on a serial line or through the socket of a serial server.
+    Rtu(Pace),
+}
+
+impl Framing {
+    /// The framing of a bus.
+    pub fn of(plan: &config::Bus) -> Framing {
+        match plan.link.serial() {
+            None => Framing::Mbap,
+            Some(serial) => Framing::Rtu(Pace {
+                serial,
+                turnaround: Duration::from_millis(plan.turnaround_ms),
+                unit_change: Duration::from_millis(plan.unit_change_ms),
+            }),
+        }
+    }
+}
+
+/// The pauses of an RTU line.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Decides how long a character and the silence between frames are.
+    pub serial: Serial,
+    /// Further silence after an answer.
+    pub turnaround: Duration,
+    /// Further silence before a request to another unit than the last.
+    pub unit_change: Duration,
+}
+
+/// What became of a question, and when.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The items, as many as asked for.
+    pub outcome: Result<Vec<u16>, AskError>,
+    /// When it was put on the wire; if it never was, when that was known.
+    pub asked_at: Mono,
+    /// When the outcome was known.
+    pub answered_at: Now,
+}
+
+/// The moment a span of time from now is over; nothing but a timer's own notion of it.
+pub(super) fn from_now(span: Duration) -> Instant {
+    tokio::time::sleep(span).deadline()
+}
+
+/// A connection over any byte stream.
 #[derive(Debug)]
 pub struct Line<S> {
-    framed: Framed<S, Mbap>,
-    clock: Clock,
-    metrics: BusMetrics,
-    last_transaction: u16,
-    abandoned: VecDeque<u16>,
-    mismatches: u32,
+    wire: Wire<S>,
+    vitals: Vitals,
+}
+
+#[derive(Debug)]
+enum Wire<S> {
+    Mbap(Box<MbapLine<S>>),
+    Rtu(Box<RtuLine<S>>),
+}
+
+/// What is known of the other side, whatever the framing.
+#[derive(Debug)]
+pub(super) struct Vitals {
+    pub clock: Clock,
+    pub metrics: BusMetrics,
     silent_timeouts: u32,
     heard_at: Mono,
     answered: bool,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
-    /// A line over a fresh connection.
-    pub(super) fn new(stream: S, clock: Clock, metrics: BusMetrics) -> Line<S> {
-        Line {
-            framed: Framed::new(stream, Mbap),
-            heard_at: clock.mono(),
-            clock,
-            metrics,
-            last_transaction: 0,
-            abandoned: VecDeque::new(),
-            mismatches: 0,
-            silent_timeouts: 0,
-            answered: false,
-        }
+impl Vitals {
+    pub fn new(clock: Clock, metrics: BusMetrics) -> Vitals {
+        Vitals { heard_at: clock.mono(), clock, metrics, silent_timeouts: 0, answered: false }
     }
 
-    /// Whether any device has answered on this connection, be it with an exception.
-    pub fn answered(&self) -> bool {
-        self.answered
-    }
-
-    /// Asks `unit` and waits for its answer: the registers, as many as asked for.
-    ///
-    /// After [`AskError::Broken`] the line must be dropped; after any other error it is in order.
-    pub async fn ask(
-        &mut self,
-        unit: u8,
-        request: ReadRequest,
-        timeout: Duration,
-    ) -> Result<Vec<u16>, AskError> {
-        let transaction = self.next_transaction();
-        self.metrics.requests.inc();
-        let exchange = self.exchange(Question { transaction, unit, request });
-        match tokio::time::timeout(timeout, exchange).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(self.give_up(transaction)),
-        }
-    }
-
-    /// Listens while nothing is asked, so that late replies do not pile up and a closed
-    /// connection is noticed before the next question. Ends only with the connection.
-    /// Dropping the future loses nothing.
-    pub async fn idle(&mut self) -> Broken {
-        loop {
-            match self.receive().await {
-                Ok(frame) => {
-                    if let Err(broken) = self.discard(&frame) {
-                        return broken;
-                    }
-                }
-                Err(broken) => return broken,
-            }
-        }
-    }
-
-    async fn exchange(&mut self, question: Question) -> Result<Vec<u16>, AskError> {
-        self.framed.send(question).await.map_err(Broken::from)?;
-        loop {
-            let frame = self.receive().await?;
-            if frame.transaction == question.transaction {
-                return self.judge(question, &frame);
-            }
-            self.discard(&frame)?;
-        }
-    }
-
-    async fn receive(&mut self) -> Result<Frame, Broken> {
-        let frame = self.framed.next().await.ok_or(Broken::Closed)??;
-        // Whosever frame it is, the other side lives.
+    /// Whosever bytes they are, the other side lives.
+    pub fn heard(&mut self) {
         self.heard_at = self.clock.mono();
         self.silent_timeouts = 0;
-        Ok(frame)
     }
 
-    /// The frame bears the transaction id that is waiting: is it the answer?
-    fn judge(&mut self, question: Question, frame: &Frame) -> Result<Vec<u16>, AskError> {
-        let refusal = if frame.unit == question.unit {
-            question.request.items_of(&frame.pdu)
-        } else {
-            Err(Mismatch::Unit { asked: question.unit, got: frame.unit }.into())
-        };
-        match refusal {
-            Ok(registers) => {
-                self.metrics.replies.inc();
-                self.in_step();
-                Ok(registers)
-            }
-            Err(Refusal::Exception(code)) => {
-                self.metrics.exception(code);
-                self.in_step();
-                Err(AskError::Exception(code))
-            }
-            Err(Refusal::Malformed(mismatch)) => {
-                self.metrics.malformed.inc();
-                self.out_of_step()?;
-                Err(AskError::Malformed(mismatch))
-            }
-        }
-    }
-
-    /// A frame nobody waits for.
-    fn discard(&mut self, frame: &Frame) -> Result<(), Broken> {
-        if let Some(position) = self.abandoned.iter().position(|given_up| *given_up == frame.transaction) {
-            self.abandoned.remove(position);
-            self.metrics.late.inc();
-            return Ok(());
-        }
-        self.metrics.strays.inc();
-        self.out_of_step()
-    }
-
-    fn in_step(&mut self) {
-        self.mismatches = 0;
-        self.answered = true;
-    }
-
-    fn out_of_step(&mut self) -> Result<(), Broken> {
-        self.mismatches += 1;
-        if self.mismatches < MISMATCHES_MAX { Ok(()) } else { Err(Broken::OutOfStep) }
-    }
-
-    fn give_up(&mut self, transaction: u16) -> AskError {
+    /// The question got no answer in time; is the connection half open?
+    pub fn gave_up(&mut self) -> AskError {
         self.metrics.timeouts.inc();
-        if self.abandoned.len() == ABANDONED_MAX {
-            self.abandoned.pop_front();
-        }
-        self.abandoned.push_back(transaction);
         self.silent_timeouts += 1;
         let silence_ms = self.clock.mono().since_ms(self.heard_at);
         if self.silent_timeouts >= SILENT_TIMEOUTS_MAX && silence_ms >= SILENCE_MAX_MS {
@@ -229,14 +177,109 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         AskError::Timeout
     }
 
-    /// Ids count up and wrap; one whose reply may still come is passed over.
-    fn next_transaction(&mut self) -> u16 {
-        loop {
-            self.last_transaction = self.last_transaction.wrapping_add(1);
-            if !self.abandoned.contains(&self.last_transaction) {
-                return self.last_transaction;
+    /// The answer to the question itself: its items, its exception, or what is wrong with it.
+    pub fn judged(&mut self, outcome: Result<Vec<u16>, Refusal>) -> Result<Vec<u16>, AskError> {
+        match outcome {
+            Ok(items) => {
+                self.metrics.replies.inc();
+                self.answered = true;
+                Ok(items)
+            }
+            Err(Refusal::Exception(code)) => {
+                self.metrics.exception(code);
+                self.answered = true;
+                Err(AskError::Exception(code))
+            }
+            Err(Refusal::Malformed(mismatch)) => {
+                self.metrics.malformed.inc();
+                self.metrics.mismatch(mismatch);
+                Err(AskError::Malformed(mismatch))
             }
         }
+    }
+
+    /// An answer that is known now.
+    pub fn answer(&self, outcome: Result<Vec<u16>, AskError>, asked_at: Option<Mono>) -> Answer {
+        let answered_at = self.clock.now();
+        Answer { outcome, asked_at: asked_at.unwrap_or(answered_at.mono), answered_at }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
+    /// A line over a fresh connection.
+    pub(super) fn new(stream: S, framing: Framing, clock: Clock, metrics: BusMetrics) -> Line<S> {
+        let wire = match framing {
+            Framing::Mbap => Wire::Mbap(Box::new(MbapLine::new(stream))),
+            Framing::Rtu(pace) => Wire::Rtu(Box::new(RtuLine::new(stream, pace))),
+        };
+        Line { wire, vitals: Vitals::new(clock, metrics) }
+    }
+
+    /// Whether any device has answered on this connection, be it with an exception.
+    pub fn answered(&self) -> bool {
+        self.vitals.answered
+    }
+
+    /// One question by itself, which only tests ask.
+    #[cfg(test)]
+    pub async fn ask(
+        &mut self,
+        unit: u8,
+        request: ReadRequest,
+        timeout: Duration,
+    ) -> Result<Vec<u16>, AskError> {
+        let mut answers = self.ask_many(unit, &[request], timeout, 1).await;
+        answers.pop().map_or(Err(AskError::Broken(Broken::Closed)), |answer| answer.outcome)
+    }
+
+    /// Asks `unit` several questions and waits for all answers, which are in the order of the
+    /// questions. Each has its own `timeout`, from when it was put on the wire.
+    ///
+    /// On RTU it may have to wait for silence before, and for a canary (`doubt`), which has as much
+    /// time again. On Modbus TCP up to `depth` questions wait at once; RTU can only ask one after
+    /// the other. After [`AskError::Broken`] the line must be dropped; after any other error it is
+    /// in order.
+    /// If the line breaks, every question without an answer gets [`AskError::Broken`] with the one
+    /// reason, those not yet asked too.
+    pub async fn ask_many(
+        &mut self,
+        unit: u8,
+        requests: &[ReadRequest],
+        timeout: Duration,
+        depth: usize,
+    ) -> Vec<Answer> {
+        match &mut self.wire {
+            Wire::Mbap(line) => line.ask_many(&mut self.vitals, unit, requests, timeout, depth).await,
+            Wire::Rtu(line) => line.ask_many(&mut self.vitals, unit, requests, timeout).await,
+        }
+    }
+
+    /// Listens while nothing is asked, so that late replies do not pile up and a closed
+    /// connection is noticed before the next question. Ends only with the connection.
+    /// Dropping the future loses nothing.
+    pub async fn idle(&mut self) -> Broken {
+        match &mut self.wire {
+            Wire::Mbap(line) => line.idle(&mut self.vitals).await,
+            Wire::Rtu(line) => line.idle(&mut self.vitals).await,
+        }
+    }
+
+    /// What may still be answered, for the next connection to the same bus: behind a serial
+    /// server a late reply reaches whoever is connected then. Closes the connection.
+    pub fn into_doubts(self) -> Doubts {
+        match self.wire {
+            Wire::Mbap(_) => Doubts::default(),
+            Wire::Rtu(line) => line.into_doubts(),
+        }
+    }
+
+    /// Takes over what may still be answered from the connection before.
+    #[must_use]
+    pub fn with_doubts(mut self, doubts: Doubts) -> Line<S> {
+        if let Wire::Rtu(line) = &mut self.wire {
+            line.set_doubts(doubts);
+        }
+        self
     }
 }
 
@@ -247,6 +290,7 @@ mod tests {
     use super::*;
     use crate::config::Table;
     use crate::point::UtcMs;
+    use std::sync::{Arc, Mutex};
     use tokio::io::DuplexStream;
 
     const TIMEOUT: Duration = Duration::from_millis(100);
@@ -260,7 +304,7 @@ mod tests {
     ) -> T {
         let (ours, theirs) = tokio::io::duplex(4096);
         let metrics = Metrics::new().of_bus("model");
-        let line = Line::new(ours, Clock::starting_at(UtcMs(0)), metrics.clone());
+        let line = Line::new(ours, Framing::Mbap, Clock::starting_at(UtcMs(0)), metrics.clone());
         let client = client(line, metrics);
         let mut server = std::pin::pin!(serve(theirs, order, script));
         let mut client = std::pin::pin!(client);
@@ -456,7 +500,7 @@ mod tests {
                     assert!(matches!(line.ask(unit, asked, TIMEOUT).await, Err(AskError::Timeout)));
                 }
             }
-            let silent_from = line.clock.mono();
+            let silent_from = line.vitals.clock.mono();
             loop {
                 match line.ask(2, asked, TIMEOUT).await.unwrap_err() {
                     AskError::Timeout => {}
@@ -464,7 +508,7 @@ mod tests {
                     other => panic!("{other}"),
                 }
             }
-            assert!(line.clock.mono().since_ms(silent_from) < SILENCE_MAX_MS + 1_000);
+            assert!(line.vitals.clock.mono().since_ms(silent_from) < SILENCE_MAX_MS + 1_000);
         })
         .await;
     }
@@ -485,13 +529,122 @@ mod tests {
         .await;
     }
 
-    #[test]
-    fn transaction_ids_wrap_and_pass_over_those_given_up() {
-        let (ours, _theirs) = tokio::io::duplex(64);
-        let mut line = Line::new(ours, Clock::starting_at(UtcMs(0)), Metrics::new().of_bus("model"));
-        line.last_transaction = u16::MAX - 1;
-        line.abandoned.extend([0, 2]);
-        let ids: Vec<u16> = (0..3).map(|_| line.next_transaction()).collect();
-        assert_eq!(ids, [u16::MAX, 1, 3]);
+    /// Several questions at once, answered in any order, some late or never: each gets its own
+    /// answer, and never are more on the wire than allowed.
+    #[tokio::test(start_paused = true)]
+    async fn answers_in_any_order_find_their_questions() {
+        for (depth, seed) in [(1, 1), (2, 2), (5, 3), (16, 4), (300, 5)] {
+            let most = Arc::new(Mutex::new(0));
+            let seen = Arc::clone(&most);
+            let mut delays = Dice(seed);
+            let script = move |asked: Asked| {
+                let mut most = seen.lock().unwrap();
+                *most = asked.outstanding.max(*most);
+                (Duration::from_millis(delays.roll(90)), Act::Answer)
+            };
+            against(Order::Concurrent, script, async |mut line, metrics| {
+                for batch in 0..10 {
+                    let asked: Vec<ReadRequest> =
+                        (0..40).map(|place| request(Table::Holding, 100 * batch + place, 2)).collect();
+                    let answers = line.ask_many(1, &asked, TIMEOUT, depth).await;
+                    assert_eq!(answers.len(), asked.len());
+                    for (asked, answer) in asked.iter().zip(&answers) {
+                        assert_eq!(answer.outcome.as_ref().unwrap(), &right(1, *asked));
+                        assert!(answer.answered_at.mono.since_ms(answer.asked_at) <= 91);
+                    }
+                }
+                assert_eq!((metrics.requests.get(), metrics.strays.get(), metrics.late.get()), (400, 0, 0));
+            })
+            .await;
+            assert_eq!(*most.lock().unwrap(), depth.min(40));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_of_one_question_does_not_touch_the_others() {
+        let script = |asked: Asked| match asked.start {
+            3 => (Duration::from_millis(150), Act::Answer),
+            4 => (QUICK, Act::Exception(2)),
+            5 => (QUICK, Act::WrongUnit),
+            6 => (QUICK, Act::Silence),
+            _ => (Duration::from_millis(40), Act::Answer),
+        };
+        against(Order::Concurrent, script, async |mut line, metrics| {
+            let asked: Vec<ReadRequest> = (0..12).map(|start| request(Table::Input, start, 2)).collect();
+            let answers = line.ask_many(1, &asked, TIMEOUT, 4).await;
+            for (asked, answer) in asked.iter().zip(answers) {
+                match (asked.start(), answer.outcome) {
+                    (3 | 6, outcome) => assert!(matches!(outcome, Err(AskError::Timeout))),
+                    (4, outcome) => assert!(matches!(outcome, Err(AskError::Exception(2)))),
+                    (5, outcome) => assert!(matches!(outcome, Err(AskError::Malformed(_)))),
+                    (_, outcome) => assert_eq!(outcome.unwrap(), right(1, *asked)),
+                }
+            }
+            // The late one comes while something else is asked, or while nothing is.
+            assert!(line.ask(1, asked[0], TIMEOUT).await.is_ok());
+            assert!(line.ask(1, asked[1], TIMEOUT).await.is_ok());
+            assert_eq!((metrics.timeouts.get(), metrics.late.get(), metrics.strays.get()), (2, 1, 0));
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_line_answers_every_question_that_waits_or_is_left() {
+        let script = |asked: Asked| match asked.number {
+            0 => (QUICK, Act::Answer),
+            1 => (2 * QUICK, Act::Disconnect),
+            _ => (TIMEOUT / 2, Act::Answer),
+        };
+        against(Order::Concurrent, script, async |mut line, _| {
+            let asked: Vec<ReadRequest> = (0..9).map(|start| request(Table::Coil, start, 20)).collect();
+            let answers = line.ask_many(1, &asked, TIMEOUT, 3).await;
+            assert_eq!(answers[0].outcome.as_ref().unwrap().len(), 20);
+            for answer in &answers[1..] {
+                assert!(matches!(answer.outcome, Err(AskError::Broken(Broken::Closed))), "{answer:?}");
+            }
+            assert_eq!(answers.len(), 9);
+        })
+        .await;
+    }
+
+    /// What leaves a line is what tokio-modbus would send, on both framings.
+    #[tokio::test]
+    async fn requests_are_byte_for_byte_those_of_tokio_modbus() {
+        use tokio_modbus::prelude::{Client, Request, Slave, rtu, tcp};
+        let asked = [
+            (request(Table::Coil, 0x13, 0x13), Request::ReadCoils(0x13, 0x13)),
+            (request(Table::Discrete, 0xC4, 2_000), Request::ReadDiscreteInputs(0xC4, 2_000)),
+            (request(Table::Holding, 65_535, 1), Request::ReadHoldingRegisters(65_535, 1)),
+            (request(Table::Input, 8, 125), Request::ReadInputRegisters(8, 125)),
+        ];
+        for (ours, theirs) in asked {
+            for unit in [1, 17, 247] {
+                let (near, mut far) = tokio::io::duplex(64);
+                let mut client = rtu::attach_slave(near, Slave(unit));
+                let sent = heard(&mut far, 8, client.call(theirs.clone())).await;
+                assert_eq!(sent, super::super::rtu::request(unit, ours));
+
+                let (near, mut far) = tokio::io::duplex(64);
+                let mut client = tcp::attach_slave(near, Slave(unit));
+                let sent = heard(&mut far, 12, client.call(theirs.clone())).await;
+                let (near, mut far) = tokio::io::duplex(64);
+                let clock = Clock::starting_at(UtcMs(0));
+                let mut line = Line::new(near, Framing::Mbap, clock, Metrics::new().of_bus("model"));
+                let mine = heard(&mut far, 12, line.ask(unit, ours, TIMEOUT)).await;
+                // Their transactions count from 0, ours from 1.
+                assert_eq!(sent[2..], mine[2..]);
+            }
+        }
+    }
+
+    /// The first bytes that leave while `client` waits for an answer that never comes.
+    async fn heard<T>(far: &mut DuplexStream, count: usize, client: impl Future<Output = T>) -> Vec<u8> {
+        use tokio::io::AsyncReadExt;
+        let mut bytes = vec![0; count];
+        tokio::select! {
+            _ = client => panic!("an answer from nowhere"),
+            read = far.read_exact(&mut bytes) => assert_eq!(read.unwrap(), count),
+        }
+        bytes
     }
 }

@@ -1,4 +1,5 @@
-//! For tests: a Modbus server with every bad habit, over in-memory streams on paused time.
+//! For tests: a Modbus TCP server with every bad habit, over in-memory streams on paused time.
+//! The same on a serial line is `serial_model`.
 //!
 //! Its registers are a function of unit, function and address, so that a value taken from the
 //! wrong answer shows.
@@ -18,7 +19,12 @@ pub fn register(unit: u8, function: u8, address: u16) -> u16 {
 pub struct Asked {
     /// Counts requests on this connection, from 0.
     pub number: u64,
+    /// On a serial line 0.
     pub transaction: u16,
+    /// Requests not answered yet, this one included.
+    pub outstanding: usize,
+    /// How long the wire was silent before it; on TCP 0.
+    pub quiet: Duration,
     pub unit: u8,
     pub function: u8,
     pub start: u16,
@@ -32,7 +38,7 @@ pub enum Act {
     Answer,
     /// An exception.
     Exception(u8),
-    /// The right data under another transaction id.
+    /// The right data under another transaction id (TCP only).
     WrongTransaction,
     /// The data of the next unit, under its id.
     WrongUnit,
@@ -48,7 +54,7 @@ pub enum Act {
     UnsolicitedBefore,
     /// The right answer twice, glued.
     Twice,
-    /// A header with this protocol id and length in front of the answer.
+    /// A header with this protocol id and length in front of the answer (TCP only).
     Header { protocol: u16, length: u16 },
     /// Nothing.
     Silence,
@@ -58,6 +64,16 @@ pub enum Act {
     AnswerThenClose(u64),
     /// These bytes.
     Raw(&'static [u8]),
+    /// The right answer with this one of its bytes damaged (serial only).
+    Damaged(usize),
+    /// These bytes, then the right answer (serial only).
+    Noise(&'static [u8]),
+    /// The request itself while it is sent, then the right answer (serial only).
+    Echo,
+    /// The right answer, after its first bytes a pause of so many milliseconds (serial only).
+    Cut(usize, u64),
+    /// Only so many bytes of the right answer (serial only).
+    Truncated(usize),
 }
 
 /// In which order a server answers.
@@ -96,7 +112,7 @@ pub async fn serve(stream: DuplexStream, order: Order, mut script: impl FnMut(As
                 if !read.is_ok_and(|count| count > 0) {
                     return;
                 }
-                while let Some(asked) = take_request(&mut bytes, number) {
+                while let Some(asked) = take_request(&mut bytes, number, outbox.len()) {
                     number += 1;
                     let (delay, act) = script(asked);
                     let ready = match order {
@@ -115,7 +131,7 @@ pub async fn serve(stream: DuplexStream, order: Order, mut script: impl FnMut(As
     }
 }
 
-fn take_request(bytes: &mut BytesMut, number: u64) -> Option<Asked> {
+fn take_request(bytes: &mut BytesMut, number: u64, waiting: usize) -> Option<Asked> {
     if bytes.len() < 12 {
         return None;
     }
@@ -123,8 +139,10 @@ fn take_request(bytes: &mut BytesMut, number: u64) -> Option<Asked> {
     let transaction = frame.get_u16();
     assert_eq!(frame.get_u32(), 6, "protocol 0, six bytes to come");
     let (unit, function) = (frame.get_u8(), frame.get_u8());
-    assert!(matches!(function, 3 | 4), "a frame with function {function} has left");
-    Some(Asked { number, transaction, unit, function, start: frame.get_u16(), count: frame.get_u16() })
+    assert!(matches!(function, 1..=4), "a frame with function {function} has left");
+    let (outstanding, quiet) = (waiting + 1, Duration::ZERO);
+    let (start, count) = (frame.get_u16(), frame.get_u16());
+    Some(Asked { number, transaction, outstanding, quiet, unit, function, start, count })
 }
 
 /// What to send and how long after the piece before it.
@@ -171,16 +189,25 @@ fn chunks(asked: Asked, act: Act) -> Vec<(Option<Vec<u8>>, Duration)> {
             return vec![(Some(right()), Duration::ZERO), (None, Duration::from_millis(ms))];
         }
         Act::Raw(bytes) => bytes.to_vec(),
+        Act::Damaged(_) | Act::Noise(_) | Act::Echo | Act::Cut(..) | Act::Truncated(_) => {
+            panic!("{act:?} is for a serial line")
+        }
     };
     vec![(Some(whole), Duration::ZERO)]
 }
 
-fn data(asked: Asked) -> Vec<u8> {
-    let mut pdu = vec![asked.function, u8::try_from(2 * asked.count).unwrap()];
-    for offset in 0..asked.count {
-        pdu.put_u16(register(asked.unit, asked.function, asked.start.wrapping_add(offset)));
-    }
-    pdu
+/// The PDU of the right answer; a bit is the lowest of its register.
+pub fn data(asked: Asked) -> Vec<u8> {
+    let items =
+        (0..asked.count).map(|offset| register(asked.unit, asked.function, asked.start.wrapping_add(offset)));
+    let bytes: Vec<u8> = if asked.function <= 2 {
+        let bits: Vec<u16> = items.collect();
+        let packed = |bits: &[u16]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | bit & 1);
+        bits.chunks(8).map(|bits| u8::try_from(packed(bits)).unwrap()).collect()
+    } else {
+        items.flat_map(u16::to_be_bytes).collect()
+    };
+    [vec![asked.function, u8::try_from(bytes.len()).unwrap()], bytes].concat()
 }
 
 fn frame(transaction: u16, unit: u8, pdu: &[u8]) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! What is counted on a Modbus line.
 
+use super::frame::Mismatch;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,6 +17,10 @@ pub struct Metrics {
     malformed: Family<BusLabel, Counter>,
     late: Family<BusLabel, Counter>,
     strays: Family<BusLabel, Counter>,
+    mismatches: Family<MismatchLabel, Counter>,
+    noise_bytes: Family<BusLabel, Counter>,
+    canaries: Family<BusLabel, Counter>,
+    echoes: Family<BusLabel, Counter>,
     reconnects: Family<BusLabel, Counter>,
     overruns: Family<BusLabel, Counter>,
     skipped_cycles: Family<BusLabel, Counter>,
@@ -33,6 +38,12 @@ struct ExceptionLabel {
     code: u8,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MismatchLabel {
+    bus: String,
+    kind: &'static str,
+}
+
 impl Metrics {
     /// Counters at zero.
     pub fn new() -> Metrics {
@@ -46,6 +57,10 @@ impl Metrics {
             malformed: Family::default(),
             late: Family::default(),
             strays: Family::default(),
+            mismatches: Family::default(),
+            noise_bytes: Family::default(),
+            canaries: Family::default(),
+            echoes: Family::default(),
             reconnects: Family::default(),
             overruns: Family::default(),
             skipped_cycles: Family::default(),
@@ -64,9 +79,25 @@ impl Metrics {
         counter("modbus_malformed_replies", "Answers that do not fit their request", &self.malformed);
         counter("modbus_late_replies", "Answers to requests already given up, discarded", &self.late);
         counter("modbus_stray_frames", "Frames that answer nothing ever asked, discarded", &self.strays);
+        counter(
+            "modbus_noise_bytes",
+            "Bytes on an RTU line that belong to no frame, discarded",
+            &self.noise_bytes,
+        );
+        counter(
+            "modbus_canaries",
+            "Requests asked only to be sure that older answers are over",
+            &self.canaries,
+        );
+        counter("modbus_echoes", "Own requests heard back from the adapter", &self.echoes);
         counter("modbus_reconnects", "Connections lost or given up", &self.reconnects);
         counter("modbus_overruns", "Batches that had to wait for readings", &self.overruns);
         counter("modbus_skipped_cycles", "Cycles left out because the bus was late", &self.skipped_cycles);
+        registry.register(
+            "modbus_mismatches",
+            "Frames that do not fit what was asked, by what is wrong with them",
+            self.mismatches.clone(),
+        );
         registry.register("modbus_exceptions", "Exception answers by code", self.exceptions.clone());
         registry.register_with_unit(
             "modbus_cycle_duration",
@@ -86,6 +117,10 @@ impl Metrics {
             malformed: self.malformed.get_or_create_owned(&label),
             late: self.late.get_or_create_owned(&label),
             strays: self.strays.get_or_create_owned(&label),
+            noise_bytes: self.noise_bytes.get_or_create_owned(&label),
+            canaries: self.canaries.get_or_create_owned(&label),
+            echoes: self.echoes.get_or_create_owned(&label),
+            mismatches: self.mismatches.clone(),
             reconnects: self.reconnects.get_or_create_owned(&label),
             overruns: self.overruns.get_or_create_owned(&label),
             skipped_cycles: self.skipped_cycles.get_or_create_owned(&label),
@@ -111,18 +146,38 @@ pub(super) struct BusMetrics {
     pub malformed: Counter,
     pub late: Counter,
     pub strays: Counter,
+    pub noise_bytes: Counter,
+    pub canaries: Counter,
+    pub echoes: Counter,
     pub reconnects: Counter,
     pub overruns: Counter,
     pub skipped_cycles: Counter,
     pub cycle_duration: Histogram,
     exceptions: Family<ExceptionLabel, Counter>,
+    mismatches: Family<MismatchLabel, Counter>,
     bus: String,
 }
 
 impl BusMetrics {
+    /// Exception answers of all codes.
+    #[cfg(test)]
+    pub fn exceptions_total(&self) -> u64 {
+        let of_code = |code| self.exceptions.get(&ExceptionLabel { bus: self.bus.clone(), code });
+        (0..=u8::MAX).filter_map(|code| of_code(code).map(|counter| counter.get())).sum()
+    }
+
     /// An exception answer.
     pub fn exception(&self, code: u8) {
         self.exceptions.get_or_create(&ExceptionLabel { bus: self.bus.clone(), code }).inc();
+    }
+
+    /// A frame that does not fit what was asked.
+    pub fn mismatch(&self, mismatch: Mismatch) {
+        self.mismatches(mismatch).inc();
+    }
+
+    fn mismatches(&self, mismatch: Mismatch) -> Counter {
+        self.mismatches.get_or_create_owned(&MismatchLabel { bus: self.bus.clone(), kind: mismatch.kind() })
     }
 }
 

@@ -7,39 +7,52 @@
 //! from the answer to its own question. Every point of a device gets a sample or a stated failure
 //! each cycle.
 //!
-//! Reading order: [`frame`](ReadRequest) (what may be asked), `codec` (MBAP), `line` (one
-//! connection), `decode`, `plan` (which registers together), `holes` (what a device refuses, with
-//! its `store`), `forecast` (how busy a bus will be), `schedule` (whose turn), `task` (the bus),
-//! `status` and `metrics`.
+//! Reading order: [`frame`](ReadRequest) (what may be asked), `codec` (MBAP), `crc` and `rtu`
+//! (RTU), `line` with `line_mbap`, `line_rtu` and its `doubt` (one connection), `dial` (making
+//! it), `decode`, `agenda` (whose turn), `plan` (which registers together), `holes` (what a device
+//! refuses, with its `store`), `rtt` and `depth` (how long to wait, how much at once), `device`
+//! (one device with all of these), `task` (the bus), `forecast` (how busy it will be), `status`
+//! and `metrics`.
 
 mod frame;
 mod codec;
+mod crc;
+mod rtu;
+mod doubt;
 mod line;
-#[cfg_attr(not(any(test, fuzzing)), expect(dead_code, reason = "the bus takes `point` up with its plan"))]
+mod line_mbap;
+mod line_rtu;
+mod dial;
 mod decode;
+mod agenda;
 mod plan;
-#[cfg_attr(not(test), expect(dead_code, reason = "the bus does not learn yet; its tests do"))]
 mod holes;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing is learned that could be kept, but by tests"))]
 mod store;
-mod forecast;
-mod schedule;
+mod rtt;
+mod depth;
+mod stamp;
+mod device;
 mod status;
 mod metrics;
 mod task;
+mod forecast;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 #[cfg(test)]
 mod line_model;
 #[cfg(test)]
+mod serial_model;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod testcases;
 
+pub use dial::{AnyDial, AnyStream, Dial};
 pub use forecast::{ClassForecast, DeviceForecast, Forecast, RequestForecast, Round, forecast};
 pub use frame::{Mismatch, ReadRequest, Refusal, RequestError};
+pub use holes::Holes;
 pub use metrics::Metrics;
 pub use plan::PlanError;
 pub use status::{BusStatus, DeviceStatus, StatusHandle};
-pub use store::MIGRATIONS;
-pub use task::{BuildError, Bus, Dial, TcpDial};
+pub use store::{MIGRATIONS, keep, load};
+pub use task::{BuildError, Bus, Memo, Memory, NotTaken, Updates};

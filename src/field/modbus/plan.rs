@@ -7,6 +7,7 @@
 //! **Invariant:** a value is never split, no request is longer than the device bears, and none
 //! touches a forbidden stretch.
 
+use super::agenda::{RATES_MAX, Rate};
 use super::frame::{BITS_MAX, REGISTERS_MAX, ReadRequest, RequestError};
 use super::holes::Holes;
 use crate::config::{Cell, DeviceLimits, Link, Register, Stretch, Table};
@@ -19,8 +20,6 @@ const RTU_CHARS: u64 = 8 + 5;
 /// Time of a byte on Modbus TCP: 10 Mbit/s. As good as nothing, but of two equally quick ways the
 /// shorter one wins.
 const TCP_BYTE_NS: u64 = 800;
-/// Most classes of one device: as many as a mask has bits.
-pub const CLASSES_MAX: usize = 64;
 
 /// What a request costs on a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +129,7 @@ pub enum PlanError {
         forbidden: Stretch,
     },
     /// Too many intervals on one device.
-    #[error("{0} different intervals on one device, more than {CLASSES_MAX}")]
+    #[error("{0} different intervals on one device, more than {RATES_MAX}")]
     Classes(usize),
 }
 
@@ -273,19 +272,10 @@ pub struct Map {
     pub cells: Vec<Cell>,
     /// The points, in the order of the registers.
     pub points: Vec<PointAt>,
-    /// The distinct intervals, the shortest first; bit `n` of a mask is the `n`th.
-    pub classes: Vec<Class>,
+    /// The distinct rates, the shortest interval first; bit `n` of a mask is the `n`th.
+    pub rates: Vec<Rate>,
     /// For each cell the classes of all points that need it.
     wanted_in: Vec<u64>,
-}
-
-/// Points that are due together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Class {
-    /// How often they are read. Milliseconds.
-    pub interval_ms: u64,
-    /// On the wall-clock multiples of the interval, without the device's phase.
-    pub aligned: bool,
 }
 
 /// Where a point's value is made from: indices into the cells of its [`Map`].
@@ -299,23 +289,23 @@ pub struct PointAt {
     pub order_from: Option<u32>,
     /// Its factors, in the order of the register's.
     pub factors: Vec<u32>,
-    /// Index of its class.
-    pub class: u8,
+    /// Index of its rate.
+    pub rate: u8,
 }
 
 impl Map {
     /// Registers with the points they feed.
     ///
     /// # Errors
-    /// More than [`CLASSES_MAX`] different intervals.
+    /// More than [`RATES_MAX`] different intervals.
     pub fn new<'a>(registers: impl IntoIterator<Item = (&'a Register, PointId)>) -> Result<Map, PlanError> {
         let registers: Vec<(&Register, PointId)> = registers.into_iter().collect();
         let class_of =
-            |register: &Register| Class { interval_ms: register.interval_ms, aligned: register.aligned };
-        let mut classes: Vec<Class> = registers.iter().map(|(register, _)| class_of(register)).collect();
+            |register: &Register| Rate { interval_ms: register.interval_ms, aligned: register.aligned };
+        let mut classes: Vec<Rate> = registers.iter().map(|(register, _)| class_of(register)).collect();
         classes.sort_unstable();
         classes.dedup();
-        if classes.len() > CLASSES_MAX {
+        if classes.len() > RATES_MAX {
             return Err(PlanError::Classes(classes.len()));
         }
         let mut cells = Cells::default();
@@ -328,10 +318,10 @@ impl Map {
                 cell: index(register.cell),
                 order_from: register.order_from.as_ref().map(|from| index(from.cell)),
                 factors: register.factors.iter().map(|factor| index(factor.cell)).collect(),
-                class: u8::try_from(class).unwrap_or(u8::MAX),
+                rate: u8::try_from(class).unwrap_or(u8::MAX),
             });
         }
-        Ok(Map { cells: cells.list, points, classes, wanted_in: cells.wanted_in })
+        Ok(Map { cells: cells.list, points, rates: classes, wanted_in: cells.wanted_in })
     }
 
     /// All cells that are needed when the classes of `mask` are due.
@@ -344,7 +334,7 @@ impl Map {
 
     /// The mask in which every class is due.
     pub fn all(&self) -> u64 {
-        (0..self.classes.len()).fold(0, |mask, class| mask | 1 << class)
+        (0..self.rates.len()).fold(0, |mask, class| mask | 1 << class)
     }
 }
 

@@ -5,10 +5,14 @@
 
 use super::frame::ReadRequest;
 use super::holes::{Change, Holes, LESSONS_MAX, Lesson};
+use super::task::Memo;
 use crate::config::{Bus, Device, Link, Table};
 use crate::db::{Db, DbError, Migration};
 use crate::point::UtcMs;
 use rusqlite::{Connection, Row};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 /// The schema of the Modbus driver.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -48,6 +52,26 @@ impl Who {
 pub async fn load(db: &Db, bus: &Bus) -> Result<Vec<Holes>, DbError> {
     let devices: Vec<Who> = bus.devices.iter().map(|device| Who::new(&bus.link, device)).collect();
     db.read(move |connection| devices.iter().map(|who| of_device(connection, who)).collect()).await
+}
+
+/// Writes down what the buses learn until `stop`, and then what still waits. What cannot be
+/// written is learned again after a restart.
+pub async fn keep(db: Db, mut memos: mpsc::Receiver<Memo>, stop: CancellationToken) {
+    while let Some(Some((who, changes))) = stop.run_until_cancelled(memos.recv()).await {
+        write_down(&db, who, changes).await;
+    }
+    while let Ok((who, changes)) = memos.try_recv() {
+        write_down(&db, who, changes).await;
+    }
+    // Without any bus there is nothing to keep, which is no reason to end.
+    stop.cancelled().await;
+}
+
+async fn write_down(db: &Db, who: Who, changes: Vec<Change>) {
+    let device = who.device.clone();
+    if let Err(error) = save(db, who, changes).await {
+        warn!(device, %error, "What a device refuses is not remembered across a restart.");
+    }
 }
 
 /// Writes what [`Holes::take_changes`] gave, in one transaction. What was known of a device that

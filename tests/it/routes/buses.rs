@@ -3,7 +3,7 @@
 use super::app::{START, TestApp};
 use super::plant::plan;
 use plantroom::config::Link;
-use plantroom::field::modbus::{Bus, Dial, Metrics};
+use plantroom::field::modbus::{Bus, Dial, Memory, Metrics};
 use plantroom::point::PointId;
 use serde_json::{Value, json};
 use std::io;
@@ -52,7 +52,15 @@ fn drive(app: &TestApp, there: bool) -> JoinSet<()> {
     let mut bus = plan().buses.remove(0);
     bus.link = Link::Tcp { host: "fake".into(), port: 502 };
     let (dial, metrics) = (FakeDial { there, lines: JoinSet::new() }, Metrics::default());
-    let bus = Bus::build_over(dial, &bus, &|_| Some(PointId(1)), app.clock.clone(), tx, &metrics);
+    let bus = Bus::build_over(
+        dial,
+        &bus,
+        &|_| Some(PointId(1)),
+        Memory::default(),
+        app.clock.clone(),
+        tx,
+        &metrics,
+    );
     let bus = bus.unwrap();
     let followed = app.buses.follow(bus.status());
     tasks.spawn(async move {

@@ -160,14 +160,14 @@ fn a_cell_is_read_when_any_of_its_points_is_due_and_then_once() {
     let copy = register("copy", 1_000, 10);
     let registers = [energy, power, copy];
     let map = Map::new(registers.iter().zip((7..).map(PointId))).unwrap();
-    let class = |interval_ms, aligned| Class { interval_ms, aligned };
-    assert_eq!(map.classes, [class(1_000, false), class(60_000, true)]);
+    let class = |interval_ms, aligned| Rate { interval_ms, aligned };
+    assert_eq!(map.rates, [class(1_000, false), class(60_000, true)]);
     let point = |id, cell, order_from, factors: &[u32], class| PointAt {
         id: PointId(id),
         cell,
         order_from,
         factors: factors.to_vec(),
-        class,
+        rate: class,
     };
     assert_eq!(
         map.points,

@@ -1,7 +1,7 @@
 //! What any bytes must not be able to break: one function for each target of `fuzz/`, which the
 //! tests run from seeds.
 
-use super::decode::{decode, order_from, point};
+use super::super::decode::{decode, order_from, point};
 use crate::config::{
     Bits, Cell, DateLayout, Encoding, Factor, Means, Order, OrderFrom, Register, Role, Sentinel, Table,
 };
@@ -197,7 +197,7 @@ fn bounds(cell: Cell) -> (Decimal, Decimal) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::line_model::Dice;
+    use super::super::super::line_model::Dice;
 
     #[test]
     fn a_hundred_thousand_executions_break_no_decoder() {

@@ -1,0 +1,587 @@
+//! One device of a bus: what is asked of it next, and what its answers are worth. Pure.
+//!
+//! A *cycle* reads the points of the rates that are due. Its requests come from the plan for just
+//! those rates; one that the device refuses is searched for the reason (`holes`) before the rest
+//! goes on. A point that needs other registers (its byte order, its factors) is made at the end of
+//! the cycle, when all are known.
+//!
+//! **Invariant:** every point that is due gets one sample in a cycle, a value or a fault.
+
+use super::agenda::{DeviceTimes, End};
+use super::decode;
+use super::depth::{Depth, is_strain};
+use super::frame::ReadRequest;
+use super::holes::{Change, Holes, Piece, Reply, Search};
+use super::line::{Answer, AskError};
+use super::plan::{Block, Cost, Map, PlanError, Planned, PointAt, blocks};
+use super::rtt::Rtt;
+use super::stamp::Stamp;
+use super::store::Who;
+use super::task::BuildError;
+use crate::clock::{Mono, Now};
+use crate::config::{self, Cell, Link, Register};
+use crate::field::{Fault, FieldBatch, Raw, Sample};
+use crate::point::{Address, PointId, UtcMs};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Timeouts in one cycle, without any sign of life in it, after which the rest is not asked.
+pub const MUTE_MAX: u32 = 2;
+/// First pause after "acknowledge" or "busy"; doubles with each retry. Milliseconds.
+const BUSY_PAUSE_MS: u64 = 100;
+/// Retries in a cycle after "acknowledge" or "busy".
+const BUSY_RETRIES: u32 = 3;
+/// Plans kept for as many sets of rates that are due together.
+const PLANS_MAX: usize = 64;
+
+/// A device with all that is known of it.
+#[derive(Debug)]
+pub struct Device {
+    /// Its id.
+    pub name: Arc<str>,
+    /// Its unit id.
+    pub unit: u8,
+    plan: config::Device,
+    link: Link,
+    map: Map,
+    by_cell: Vec<OfCell>,
+    /// Points that are made at the end of a cycle.
+    dependent: Vec<usize>,
+    /// What the cells that dependents need held in this cycle, by cell.
+    kept: Vec<Option<Kept>>,
+    holes: Holes,
+    plans: HashMap<u64, Planned>,
+    /// Of the holes the plans were made with.
+    revision: u64,
+    cost: Cost,
+    rtt: Rtt,
+    depth: Depth,
+    cycle: Option<Cycle>,
+    /// Asked and not settled, in order.
+    in_hand: VecDeque<Asked>,
+    probe: ReadRequest,
+    /// Why it last failed: what its points are told while it is only probed.
+    fault: Fault,
+}
+
+/// Who is fed by a cell.
+#[derive(Clone, Debug, Default)]
+struct OfCell {
+    /// Points that need no other, by index.
+    direct: Vec<usize>,
+    /// A dependent needs it.
+    is_kept: bool,
+}
+
+/// What a cell held.
+#[derive(Clone, Debug)]
+struct Kept {
+    words: Result<Vec<u16>, Fault>,
+    stamp: Stamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// Of the plan.
+    Planned,
+    /// To find out what a refused one was refused for.
+    Searched,
+    /// Refused once; perhaps not any more.
+    Again,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    why: Why,
+    block: Block,
+}
+
+#[derive(Debug)]
+struct Cycle {
+    mask: u64,
+    began: Mono,
+    queue: VecDeque<Block>,
+    search: Option<Search>,
+    /// Refused while another one was searched.
+    refused: VecDeque<(Block, u8)>,
+    /// One of the lessons is put to the test, once a cycle.
+    tested: bool,
+    asked: bool,
+    alive: bool,
+    silent: u32,
+    busy: u32,
+    good_at: Option<UtcMs>,
+}
+
+/// What became of an answer.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Samples that are complete now.
+    pub batch: Option<FieldBatch>,
+    /// The device wants to be left alone so long. Milliseconds.
+    pub pause_ms: u64,
+}
+
+/// What became of a cycle.
+#[derive(Debug)]
+pub struct Finished {
+    /// The samples that had to wait.
+    pub batches: Vec<FieldBatch>,
+    /// For the agenda.
+    pub end: End,
+    /// When the device last gave a value in it.
+    pub good_at: Option<UtcMs>,
+    /// How long it was under way, the requests to other devices in it included. Milliseconds.
+    pub took_ms: u64,
+    /// What was learned and has to be remembered.
+    pub changes: Vec<Change>,
+}
+
+impl Device {
+    /// A device of a bus; `ids` gives the number of a point, `holes` what is known from before.
+    pub fn build(
+        plan: &config::Device,
+        bus: &config::Bus,
+        ids: &impl Fn(&Address) -> Option<PointId>,
+        holes: Holes,
+    ) -> Result<Device, BuildError> {
+        let device = || plan.id.to_string();
+        let refused = |source: PlanError| BuildError::Register { device: device(), source };
+        let numbered = |register: &Register| {
+            let unknown = || BuildError::UnknownPoint { device: device(), point: register.point.clone() };
+            ids(&register.point).ok_or_else(unknown)
+        };
+        let numbers: Vec<PointId> = plan.registers.iter().map(numbered).collect::<Result<_, _>>()?;
+        let map = Map::new(plan.registers.iter().zip(numbers)).map_err(refused)?;
+        let idle = || BuildError::Idle { device: device() };
+        let first = map.cells.first().filter(|_| map.rates.iter().all(|rate| rate.interval_ms > 0));
+        let first = first.ok_or_else(idle)?;
+        let probe = ReadRequest::new(first.table, first.address, first.items());
+        let probe = probe.map_err(|error| refused(error.into()))?;
+        let latency_us = plan.limits.latency_ms * 1_000;
+        let mut device = Device {
+            name: plan.id.as_str().into(),
+            unit: plan.unit,
+            by_cell: vec![OfCell::default(); map.cells.len()],
+            kept: vec![None; map.cells.len()],
+            dependent: Vec::new(),
+            revision: holes.revision(),
+            holes,
+            plans: HashMap::new(),
+            cost: Cost::of(&bus.link, latency_us, plan.limits.pause_ms * 1_000),
+            rtt: Rtt::new(bus.link.serial(), bus.timeout_ms * 1_000, latency_us),
+            depth: Depth::new(plan.limits.in_flight_max),
+            cycle: None,
+            in_hand: VecDeque::new(),
+            probe,
+            fault: Fault::Timeout,
+            plan: plan.clone(),
+            link: bus.link.clone(),
+            map,
+        };
+        device.connect_cells();
+        // What cannot be planned at all is said now.
+        device.planned(device.map.all()).map_err(refused)?;
+        Ok(device)
+    }
+
+    fn connect_cells(&mut self) {
+        for (index, point) in self.map.points.iter().enumerate() {
+            let needed = needed(point);
+            let alone = needed.clone().count() == 1;
+            for cell in needed {
+                let Some(cell) = self.by_cell.get_mut(cell) else { continue };
+                if alone {
+                    cell.direct.push(index);
+                } else {
+                    cell.is_kept = true;
+                }
+            }
+            if !alone {
+                self.dependent.push(index);
+            }
+        }
+    }
+
+    /// As the agenda takes it.
+    pub fn times(&self) -> DeviceTimes<'_> {
+        DeviceTimes { id: &self.name, rates: &self.map.rates }
+    }
+
+    /// Takes over what `old` had found out and was doing, if that was the same device: all of it
+    /// if nothing has changed, else its pace and what it refuses.
+    pub fn succeed(&mut self, old: Device, now: Now) {
+        let same_points = self.map == old.map;
+        if self.plan == old.plan && self.link == old.link && same_points {
+            *self = old;
+            return;
+        }
+        if self.unit != old.unit || self.link != old.link {
+            return;
+        }
+        let mask = old.cycle.as_ref().map(|cycle| cycle.mask).filter(|_| self.map.rates == old.map.rates);
+        (self.holes, self.rtt, self.depth, self.fault) = (old.holes, old.rtt, old.depth, old.fault);
+        self.revision = self.holes.revision();
+        if let Some(mask) = mask {
+            // The agenda has its cycle still under way.
+            self.begin(mask, now);
+        }
+    }
+
+    /// The requests for a set of rates.
+    fn planned(&mut self, mask: u64) -> Result<&Planned, PlanError> {
+        if self.revision != self.holes.revision() || self.plans.len() >= PLANS_MAX {
+            self.plans.clear();
+            self.revision = self.holes.revision();
+        }
+        match self.plans.entry(mask) {
+            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::hash_map::Entry::Vacant(free) => {
+                let wishes = self.map.wishes(mask);
+                Ok(free.insert(blocks(&wishes, &self.plan.limits, &self.holes, self.cost)?))
+            }
+        }
+    }
+
+    /// Begins a cycle; gives the samples that are in vain to ask for, and what the requests are
+    /// expected to take of the bus in milliseconds.
+    pub fn begin(&mut self, mask: u64, now: Now) -> (Option<FieldBatch>, u64) {
+        if let Some(latency_us) = self.rtt.moved() {
+            self.cost = Cost::of(&self.link, latency_us, self.plan.limits.pause_ms * 1_000);
+            self.plans.clear();
+        }
+        self.kept.fill(None);
+        // Planned once already with everything due; a part of that can be planned too.
+        let planned = self.planned(mask).cloned().unwrap_or_default();
+        let cost_us: u64 = planned.asked.iter().map(|block| self.cost.request_us(block.request)).sum();
+        let stamp = Stamp::instant(now.utc);
+        let mut samples = Vec::new();
+        for (wish, exception) in &planned.held_back {
+            self.tell(mask, wish.tag, Err(Fault::Exception(*exception)), stamp, &mut samples);
+        }
+        self.cycle = Some(Cycle {
+            mask,
+            began: now.mono,
+            queue: planned.asked.into(),
+            search: None,
+            refused: VecDeque::new(),
+            tested: false,
+            asked: false,
+            alive: false,
+            silent: 0,
+            busy: 0,
+            good_at: None,
+        });
+        (self.batch(stamp, samples), cost_us.div_ceil(1_000))
+    }
+
+    /// Whether a cycle is under way.
+    pub fn is_reading(&self) -> bool {
+        self.cycle.is_some()
+    }
+
+    /// What to ask now, several at once where the device bears it; nothing if the cycle is over.
+    pub fn requests(&mut self, now: UtcMs) -> Vec<ReadRequest> {
+        let Some(cycle) = &mut self.cycle else { return Vec::new() };
+        if !cycle.alive && cycle.silent >= MUTE_MAX {
+            return Vec::new();
+        }
+        if cycle.search.as_ref().is_none_or(|search| search.next().is_none()) {
+            cycle.search = None;
+            if let Some((block, exception)) = cycle.refused.pop_front() {
+                cycle.search = self.holes.refused(block, exception, now);
+            }
+        }
+        if let Some(block) = cycle.search.as_ref().and_then(Search::next) {
+            self.in_hand.push_back(Asked { why: Why::Searched, block: block.clone() });
+        } else {
+            let depth = usize::from(self.depth.get()).min(cycle.queue.len());
+            let planned = cycle.queue.drain(..depth);
+            self.in_hand.extend(planned.map(|block| Asked { why: Why::Planned, block }));
+        }
+        if self.in_hand.is_empty() && cycle.alive && !std::mem::replace(&mut cycle.tested, true) {
+            let due = self.holes.due(now).map(|request| Block { request, wishes: Vec::new() });
+            self.in_hand.extend(due.map(|block| Asked { why: Why::Again, block }));
+        }
+        cycle.asked |= !self.in_hand.is_empty();
+        self.in_hand.iter().map(|asked| asked.block.request).collect()
+    }
+
+    /// How many of the requests may be under way at once.
+    pub fn in_flight(&self) -> usize {
+        usize::from(self.depth.get())
+    }
+
+    /// How long to wait for the answers of these.
+    pub fn timeout(&self, requests: &[ReadRequest]) -> Duration {
+        let wire_us = requests.iter().map(|request| self.wire_us(*request)).max().unwrap_or(0);
+        Duration::from_micros(self.rtt.timeout_us(wire_us))
+    }
+
+    /// The time of a request and its answer on the wire.
+    fn wire_us(&self, request: ReadRequest) -> u64 {
+        Cost::of(&self.link, 0, 0).request_us(request)
+    }
+
+    /// Whom lessons about it are about.
+    pub fn who(&self) -> Who {
+        Who::new(&self.link, &self.plan)
+    }
+
+    /// Why it last failed.
+    pub fn fault(&self) -> Fault {
+        self.fault
+    }
+
+    /// The cheapest question there is.
+    pub fn probe(&self) -> ReadRequest {
+        self.probe
+    }
+
+    /// Takes the answer to the first of the requests that has none yet.
+    pub fn settle(&mut self, answer: Answer, now: Now) -> Outcome {
+        let Some(Asked { why, block }) = self.in_hand.pop_front() else { return Outcome::default() };
+        self.learn_pace(block.request, &answer, now.mono);
+        let stamp = Stamp::of(&answer);
+        let alive = is_sign_of_life(&answer.outcome);
+        let Some(cycle) = &mut self.cycle else { return Outcome::default() };
+        cycle.alive |= alive;
+        cycle.silent += u32::from(!alive);
+        if let Err(AskError::Exception(5 | 6)) = answer.outcome
+            && cycle.busy < BUSY_RETRIES
+            && why == Why::Planned
+        {
+            let pause_ms = BUSY_PAUSE_MS << cycle.busy;
+            cycle.busy += 1;
+            cycle.queue.push_front(block);
+            return Outcome { batch: None, pause_ms };
+        }
+        let (reply, words) = match answer.outcome {
+            Ok(words) => {
+                cycle.good_at = Some(stamp.at);
+                (Reply::Answered, Ok(words))
+            }
+            Err(error) => {
+                self.fault = error.fault();
+                let exception = if let AskError::Exception(code) = error { Some(code) } else { None };
+                (exception.map_or(Reply::Nothing, Reply::exception), Err(self.fault))
+            }
+        };
+        let batch = self.take_in(why, block, reply, words.as_deref().map_err(|fault| *fault), stamp);
+        Outcome { batch, pause_ms: self.plan.limits.pause_ms }
+    }
+
+    fn take_in(
+        &mut self,
+        why: Why,
+        block: Block,
+        reply: Reply,
+        words: Result<&[u16], Fault>,
+        stamp: Stamp,
+    ) -> Option<FieldBatch> {
+        let now = stamp.received_at;
+        let cycle = self.cycle.as_mut()?;
+        match (why, reply) {
+            (Why::Again, _) => {
+                self.holes.retried(block.request, reply, now);
+                return None;
+            }
+            (Why::Searched, _) => {
+                let search = cycle.search.as_mut()?;
+                if search.settle(reply, &mut self.holes, now) == Piece::Split {
+                    return None;
+                }
+            }
+            (Why::Planned, Reply::Answered) => self.holes.answered(block.request),
+            (Why::Planned, Reply::Refused(exception)) if block.split().is_some() => {
+                cycle.refused.push_back((block, exception));
+                return None;
+            }
+            (Why::Planned, Reply::Refused(exception)) => {
+                // Nothing to halve: the search ends at once with its lesson.
+                let _none = self.holes.refused(block.clone(), exception, now);
+            }
+            (Why::Planned, Reply::Nothing) => {}
+        }
+        let mask = cycle.mask;
+        let mut samples = Vec::with_capacity(block.wishes.len());
+        for wish in &block.wishes {
+            let from = usize::from(wish.start - block.request.start());
+            let of_wish = words
+                .and_then(|words| words.get(from..from + usize::from(wish.count)).ok_or(Fault::Decoding));
+            self.tell(mask, wish.tag, of_wish, stamp, &mut samples);
+        }
+        self.batch(stamp, samples)
+    }
+
+    /// The points of a cell that need no other get their samples; what others need is kept.
+    fn tell(
+        &mut self,
+        mask: u64,
+        cell: u32,
+        words: Result<&[u16], Fault>,
+        stamp: Stamp,
+        samples: &mut Vec<Sample>,
+    ) {
+        let Ok(cell) = usize::try_from(cell) else { return };
+        let Some(of_cell) = self.by_cell.get(cell) else { return };
+        for index in &of_cell.direct {
+            let (Some(point), Some(register)) =
+                (self.map.points.get(*index), self.plan.registers.get(*index))
+            else {
+                continue;
+            };
+            if mask & super::agenda::rate_bit(usize::from(point.rate)) == 0 {
+                continue;
+            }
+            let value = |words| decode::point(words, register, register.cell.order, &[], &self.plan.zone);
+            samples.push(Sample { point: point.id, raw: words.and_then(value) });
+        }
+        if of_cell.is_kept
+            && let Some(kept) = self.kept.get_mut(cell)
+        {
+            *kept = Some(Kept { words: words.map(<[u16]>::to_vec), stamp });
+        }
+    }
+
+    /// The cycle is over, or given up: what has no sample yet gets one, `fault` if it was not
+    /// asked.
+    pub fn finish(&mut self, fault: Option<Fault>, now: Now) -> Option<Finished> {
+        let mut cycle = self.cycle.take()?;
+        let (stamp, fault) = (Stamp::instant(now.utc), fault.unwrap_or(self.fault));
+        let mut samples = Vec::new();
+        let mut unasked: Vec<Block> = self.in_hand.drain(..).map(|asked| asked.block).collect();
+        unasked.extend(cycle.queue.drain(..));
+        for (block, exception) in cycle.refused.drain(..) {
+            for wish in &block.wishes {
+                self.tell(cycle.mask, wish.tag, Err(Fault::Exception(exception)), stamp, &mut samples);
+            }
+        }
+        // A search given up has told nobody about the pieces it did not come to.
+        if let Some(search) = cycle.search.take() {
+            unasked.extend(search.untold());
+        }
+        for wish in unasked.iter().flat_map(|block| &block.wishes) {
+            self.tell(cycle.mask, wish.tag, Err(fault), stamp, &mut samples);
+        }
+        let mut batches: Vec<FieldBatch> = self.batch(stamp, samples).into_iter().collect();
+        batches.extend(self.dependents(cycle.mask, fault, stamp));
+        let end = match (cycle.alive, cycle.asked) {
+            (true, _) => End::Answered,
+            (false, true) => End::Mute,
+            (false, false) => End::Unasked,
+        };
+        Some(Finished {
+            batches,
+            end,
+            good_at: cycle.good_at,
+            took_ms: now.mono.since_ms(cycle.began),
+            changes: self.holes.take_changes(),
+        })
+    }
+
+    /// The points that need several cells, each with the time of its own value.
+    fn dependents(&self, mask: u64, fault: Fault, now: Stamp) -> Vec<FieldBatch> {
+        let mut by_stamp: Vec<(Stamp, Vec<Sample>)> = Vec::new();
+        for index in &self.dependent {
+            let (Some(point), Some(register)) =
+                (self.map.points.get(*index), self.plan.registers.get(*index))
+            else {
+                continue;
+            };
+            if mask & super::agenda::rate_bit(usize::from(point.rate)) == 0 {
+                continue;
+            }
+            let own = usize::try_from(point.cell).ok().and_then(|cell| self.kept.get(cell)?.as_ref());
+            let stamp = own.map_or(now, |kept| kept.stamp);
+            let sample = Sample { point: point.id, raw: self.made(point, register, fault) };
+            match by_stamp.iter_mut().find(|(at, _)| *at == stamp) {
+                Some((_, samples)) => samples.push(sample),
+                None => by_stamp.push((stamp, vec![sample])),
+            }
+        }
+        by_stamp.into_iter().filter_map(|(stamp, samples)| self.batch(stamp, samples)).collect()
+    }
+
+    /// A dependent's value; `fault` for a cell that was not asked.
+    fn made(&self, point: &PointAt, register: &Register, fault: Fault) -> Result<Raw, Fault> {
+        let zone = &self.plan.zone;
+        let words = |cell: u32| {
+            let kept = usize::try_from(cell).ok().and_then(|cell| self.kept.get(cell)?.as_ref());
+            kept.map_or(Err(fault), |kept| kept.words.as_deref().map_err(|fault| *fault))
+        };
+        let order = match (&register.order_from, point.order_from) {
+            (Some(from), Some(cell)) => decode::order_from(words(cell)?, from, zone)?,
+            _ => register.cell.order,
+        };
+        let factor = |(factor, cell): (&config::Factor, &u32)| {
+            let Cell { order, .. } = factor.cell;
+            decode::decode(words(*cell)?, factor.cell, order, zone)
+        };
+        let factors: Vec<Raw> =
+            register.factors.iter().zip(&point.factors).map(factor).collect::<Result<_, _>>()?;
+        decode::point(words(point.cell)?, register, order, &factors, zone)
+    }
+
+    /// Every point of these rates has failed; nothing was asked.
+    pub fn state(&self, mask: u64, fault: Option<Fault>, now: UtcMs) -> Option<FieldBatch> {
+        let due = self
+            .map
+            .points
+            .iter()
+            .filter(|point| mask & super::agenda::rate_bit(usize::from(point.rate)) != 0);
+        let raw = Err(fault.unwrap_or(self.fault));
+        let samples = due.map(|point| Sample { point: point.id, raw: raw.clone() }).collect();
+        self.batch(Stamp::instant(now), samples)
+    }
+
+    /// What the pace of an answer teaches.
+    fn learn_pace(&mut self, request: ReadRequest, answer: &Answer, now: Mono) {
+        let wire_us = self.wire_us(request);
+        match &answer.outcome {
+            Ok(_) | Err(AskError::Exception(_)) => {
+                let elapsed_ms = answer.answered_at.mono.since_ms(answer.asked_at);
+                self.rtt.answered(wire_us, elapsed_ms * 1_000);
+            }
+            Err(AskError::Timeout) => self.rtt.timed_out(),
+            Err(_) => {}
+        }
+        match &answer.outcome {
+            Err(AskError::Timeout) => self.depth.strained(answer.asked_at, now),
+            Err(AskError::Exception(code)) if is_strain(*code) => self.depth.strained(answer.asked_at, now),
+            Ok(_) => self.depth.answered(answer.asked_at, now),
+            Err(_) => {}
+        }
+    }
+
+    /// A probe has been answered, or not.
+    pub fn probed(&mut self, answer: &Answer, now: Mono) -> bool {
+        self.learn_pace(self.probe, answer, now);
+        is_sign_of_life(&answer.outcome)
+    }
+
+    /// The latency its requests are planned with, once there is one. Microseconds.
+    pub fn latency_us(&self) -> Option<u64> {
+        self.rtt.latency_us()
+    }
+
+    fn batch(&self, stamp: Stamp, samples: Vec<Sample>) -> Option<FieldBatch> {
+        (!samples.is_empty()).then(|| stamp.batch(&self.name, samples))
+    }
+}
+
+/// The cells a point is made of, its own first.
+fn needed(point: &PointAt) -> impl Iterator<Item = usize> + Clone + '_ {
+    let cells = [point.cell].into_iter().chain(point.order_from).chain(point.factors.iter().copied());
+    cells.filter_map(|cell| usize::try_from(cell).ok())
+}
+
+/// The device itself was heard. Exceptions 10 and 11 come from a gateway in its place.
+fn is_sign_of_life(outcome: &Result<Vec<u16>, AskError>) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err(AskError::Exception(code)) => !matches!(code, 10 | 11),
+        Err(_) => false,
+    }
+}
