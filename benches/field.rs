@@ -6,6 +6,8 @@
 //! - `bare PORTS CYCLES`: the registers and nothing else, with tokio-modbus' own client
 //! - `field PORTS CYCLES`: the same registers through the buses, decoded
 //! - `pipeline PORTS SECONDS DATA`: the whole gateway, once a second
+//! - `stages BATCHES A_SECOND DATA`: what is behind the field, fed from memory (0 a second: as fast
+//!   as it is taken); compare instructions with `valgrind --tool=callgrind`, less those of 0 batches
 
 #![expect(
     clippy::unwrap_used,
@@ -16,9 +18,12 @@
 )]
 #![expect(clippy::cast_possible_wrap, clippy::cast_precision_loss, reason = "small numbers")]
 
+#[path = "field/stages.rs"]
+mod stages;
+
 use anyhow::{Context as _, ensure};
 use plantroom::clock::Clock;
-use plantroom::config::{self, Bus, Cell, Device, DeviceLimits, Encoding, Link, Register, Table};
+use plantroom::config::{self, Bus, Cell, Device, DeviceLimits, Encoding, Link, Plan, Register, Table};
 use plantroom::field::modbus;
 use plantroom::historian::{self, Seq};
 use plantroom::point::{Address, PointId, Reading, UtcMs};
@@ -53,6 +58,10 @@ fn main() -> anyhow::Result<()> {
         ["field", ports, cycles] => runtime.block_on(field(&ports_of(ports)?, cycles.parse()?)),
         ["pipeline", ports, seconds, data] => {
             runtime.block_on(pipeline(&ports_of(ports)?, seconds.parse()?, Path::new(data)))
+        }
+        ["stages", batches, a_second, data] => {
+            let plan = plan(&(1..=500).collect::<Vec<u16>>())?;
+            runtime.block_on(stages::stages(&plan, batches.parse()?, a_second.parse()?, Path::new(data)))
         }
         // `cargo bench` without words: the measurement needs a second process, see benches/README.md.
         _ => Ok(()),
@@ -216,26 +225,54 @@ fn profile() -> String {
     text
 }
 
-/// User and system time of this process, and the memory it holds.
-fn used() -> anyhow::Result<(Duration, u64)> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit(')').next().context("stat")?.split_whitespace().collect();
-    // Fields 14 and 15 of proc(5), counted from behind the name; in hundredths of a second.
-    let ticks: u64 = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    let kib = resident.trim().trim_end_matches(" kB").parse()?;
-    Ok((Duration::from_millis(ticks * 10), kib))
-}
-
-async fn pipeline(ports: &[u16], seconds: u64, data: &Path) -> anyhow::Result<()> {
+fn plan(ports: &[u16]) -> anyhow::Result<Plan> {
     let files = BTreeMap::from([
         (PathBuf::from("plantroom.toml"), site(ports)),
         (PathBuf::from("devices/bench.toml"), profile()),
     ]);
-    let plan = config::load_from(&files, Path::new("plantroom.toml"), &|_| None)
-        .map_err(|wrong| anyhow::anyhow!("{wrong}"))?
-        .plan;
+    let loaded = config::load_from(&files, Path::new("plantroom.toml"), &|_| None);
+    Ok(loaded.map_err(|wrong| anyhow::anyhow!("{wrong}"))?.plan)
+}
+
+/// What this process has used.
+#[derive(Clone, Copy)]
+struct Used {
+    user: Duration,
+    system: Duration,
+    /// Memory it holds now.
+    kib: u64,
+}
+
+impl Used {
+    fn now() -> anyhow::Result<Used> {
+        let stat = std::fs::read_to_string("/proc/self/stat")?;
+        let fields: Vec<&str> = stat.rsplit(')').next().context("stat")?.split_whitespace().collect();
+        // Fields 14 and 15 of proc(5), counted from behind the name; in hundredths of a second.
+        let time =
+            |field: usize| Ok::<_, anyhow::Error>(Duration::from_millis(fields[field].parse::<u64>()? * 10));
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        let kib = resident.trim().trim_end_matches(" kB").parse()?;
+        Ok(Used { user: time(11)?, system: time(12)?, kib })
+    }
+
+    /// Prints the time used since `self` for each of `readings`.
+    fn print_since(self, readings: u64) -> anyhow::Result<()> {
+        let now = Used::now()?;
+        let each =
+            |from: Duration, to: Duration| to.saturating_sub(from).as_secs_f64() * 1e6 / readings as f64;
+        let (user, system) = (each(self.user, now.user), each(self.system, now.system));
+        println!(
+            "{:.3} µs CPU a reading: {user:.3} user, {system:.3} system; {} MiB",
+            user + system,
+            now.kib / 1024
+        );
+        Ok(())
+    }
+}
+
+async fn pipeline(ports: &[u16], seconds: u64, data: &Path) -> anyhow::Result<()> {
+    let plan = plan(ports)?;
     let points = plan.points.len();
     let (stop, clock) = (CancellationToken::new(), Clock::system());
     let gateway = Gateway::build(plan, data, clock.clone()).await?;
@@ -243,15 +280,14 @@ async fn pipeline(ports: &[u16], seconds: u64, data: &Path) -> anyhow::Result<()
     running.spawn(gateway.run(stop.clone()));
     // The first seconds connect, plan and fill caches.
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let ((before, _), from) = (used()?, clock.utc());
+    let (before, from) = (Used::now()?, clock.utc());
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let ((after, kib), to) = (used()?, clock.utc());
+    println!("{points} points, {seconds} s");
+    before.print_since(points as u64 * seconds)?;
+    let to = clock.utc();
     stop.cancel();
     running.close();
     running.wait().await;
-    let (cpu, readings) = (after.saturating_sub(before), points as u64 * seconds);
-    println!("{points} points, {seconds} s, {} MiB", kib / 1024);
-    println!("{:.3} µs CPU a reading due", cpu.as_secs_f64() * 1e6 / readings as f64);
     lateness(data, from, to).await
 }
 
