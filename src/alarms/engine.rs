@@ -14,6 +14,7 @@
 use super::config::{GAP_QUIET_MS, Level, Rule, Test};
 use crate::clock::{Mono, Now};
 use crate::point::{Decimal, PointId, Quality, Reading, Reason, UtcMs, Value};
+use crate::readings::Points;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -67,7 +68,7 @@ pub struct Restored {
 pub struct Engine {
     rules: Arc<[Rule]>,
     watches: Vec<Watch>,
-    by_point: HashMap<PointId, Arc<[usize]>>,
+    by_point: Points<Arc<[usize]>>,
     gap: Arc<[usize]>,
     /// Timers that will end by themselves.
     agenda: BTreeSet<(Mono, usize)>,
@@ -158,9 +159,11 @@ impl Engine {
 
     /// Takes one reading.
     pub fn step(&mut self, reading: &Reading, now: Now, out: &mut Vec<Change>) {
-        let Some(indices) = self.by_point.get(&reading.point) else { return };
+        let Some(indices) = self.by_point.get_mut(reading.point).map(|indices| Arc::clone(indices)) else {
+            return;
+        };
         let cause = Cause { value: reading.value, quality: reading.quality };
-        for index in Arc::clone(indices).iter().copied() {
+        for index in indices.iter().copied() {
             let Some(test) = self.rules.get(index).map(|rule| rule.test) else { continue };
             self.judge(index, verdict(test, reading), cause, now, out);
         }

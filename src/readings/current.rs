@@ -6,7 +6,6 @@
 use crate::point::{Batch, PointId, Quality, Reading, Reason, UtcMs};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use tokio::sync::watch;
 
 /// The newest value of a point and when it was in hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +38,6 @@ struct Table {
     /// written, so a reader that starts from it misses nothing.
     writer: Mutex<u64>,
     version: AtomicU64,
-    changed: watch::Sender<u64>,
 }
 
 impl Current {
@@ -50,7 +48,6 @@ impl Current {
             shards: (0..shards).map(|_| RwLock::new(Slots::new())).collect(),
             writer: Mutex::new(0),
             version: AtomicU64::new(0),
-            changed: watch::Sender::new(0),
         };
         let current = Current(Arc::new(table));
         let waiting = |point: &PointId| Reading {
@@ -102,7 +99,6 @@ impl Current {
         }
         *last = version;
         self.0.version.store(version, Ordering::Release);
-        self.0.changed.send_replace(version);
     }
 
     /// The newest value of a point; none for a point that is not in the plan.
@@ -133,11 +129,6 @@ impl Current {
             out.extend(value.filter(|value| value.version > since).map(|value| (place, value)));
         });
         seen
-    }
-
-    /// Wakes on change; holds the version.
-    pub fn watch(&self) -> watch::Receiver<u64> {
-        self.0.changed.subscribe()
     }
 
     /// Visits the slots of `ids` in order, taking a lock once for each run within one shard.

@@ -4,12 +4,13 @@
 //! plantroom's stamp are current as they come; a source's reading is late (history only) when
 //! the same source has said something newer. Silence is said once per episode.
 
-use super::scale;
+use super::points::Points;
+use super::scale::{self, Recipe};
 use super::{PointSettings, Settings};
 use crate::clock::{Mono, Now};
 use crate::field::{AckHandle, FieldBatch, Sample};
 use crate::point::{Batch, PointId, Quality, Reading, Reason, TextId, UtcMs, Value};
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 /// A source stamp this far ahead of plantroom's clock is a wrong clock. Milliseconds.
@@ -59,7 +60,9 @@ pub struct ClockStep {
 /// The state of the step.
 #[derive(Debug)]
 pub struct Engine {
-    points: BTreeMap<PointId, Slot>,
+    points: Points<Slot>,
+    /// Before this no point can have been silent for too long.
+    quiet_until: Mono,
     plausible_from: UtcMs,
     seen: Seen,
     wall: Wall,
@@ -67,7 +70,9 @@ pub struct Engine {
 
 #[derive(Debug)]
 struct Slot {
-    settings: PointSettings,
+    id: PointId,
+    recipe: Recipe,
+    stale_after_ms: u64,
     /// The last reading that became current; marks of silence are not kept here.
     last: Option<Reading>,
     /// The newest stamp its source gave.
@@ -81,16 +86,20 @@ struct Slot {
 impl Engine {
     /// An engine whose points all wait since `now`.
     pub fn new(settings: Settings, now: Now) -> Engine {
-        let slot = |settings: PointSettings| Slot {
-            settings,
+        let slot = |settings: &PointSettings| Slot {
+            id: settings.id,
+            recipe: Recipe::new(settings),
+            stale_after_ms: settings.stale_after_ms,
             last: None,
             source_at: None,
             heard: now.mono,
             silent: false,
         };
+        let Settings { points, plausible_from } = settings;
         Engine {
-            points: settings.points.into_iter().map(|point| (point.id, slot(point))).collect(),
-            plausible_from: settings.plausible_from,
+            points: points.iter().map(|point| (point.id, slot(point))).collect(),
+            quiet_until: now.mono,
+            plausible_from,
             seen: Seen::default(),
             wall: Wall { last: now, doubtful_until: None },
         }
@@ -100,7 +109,7 @@ impl Engine {
     /// stamps go on behind the last one.
     pub fn remember(&mut self, last: impl IntoIterator<Item = Reading>) {
         for reading in last.into_iter().filter(|reading| reading.value.is_some()) {
-            if let Some(slot) = self.points.get_mut(&reading.point) {
+            if let Some(slot) = self.points.get_mut(reading.point) {
                 slot.last = Some(reading);
             }
         }
@@ -115,25 +124,24 @@ impl Engine {
     ) -> Outcome {
         let mut outcome = Outcome { clock_step: self.wall.observe(now), ..Outcome::default() };
         let stamp = self.stamp(&batch, now);
-        let (mut history, mut live) = (Vec::with_capacity(batch.samples.len()), Vec::new());
+        let (mut history, mut late) = (Vec::with_capacity(batch.samples.len()), Vec::new());
         for sample in batch.samples {
-            let Some(slot) = self.points.get_mut(&sample.point) else {
+            let Some(slot) = self.points.get_mut(sample.point) else {
                 outcome.unknown += 1;
                 continue;
             };
-            let reading = make(&slot.settings, sample, stamp, texts);
+            let reading = slot.make(sample, stamp, texts);
             if slot.last == Some(reading) || (stamp.by_source && !self.seen.insert(&reading)) {
                 outcome.duplicates += 1;
                 continue;
             }
             let reading = slot.apart(reading, stamp);
-            history.push(reading);
-            if slot.take(reading, stamp, now.mono) {
-                live.push(reading);
-            } else {
-                outcome.late += 1;
+            if !slot.take(reading, stamp, now.mono) {
+                late.push(history.len());
             }
+            history.push(reading);
         }
+        outcome.late = late.len() as u64;
         outcome.ack = batch.ack;
         let envelope = Batch {
             device: batch.device,
@@ -142,7 +150,7 @@ impl Engine {
             at_error_ms: batch.at_error_ms,
             readings: Vec::new(),
         };
-        outcome.deliver(&envelope, history, live);
+        outcome.deliver(envelope, history, &late);
         outcome
     }
 
@@ -151,7 +159,12 @@ impl Engine {
     /// already says nothing more.
     pub fn tick(&mut self, now: Now) -> Outcome {
         let mut outcome = Outcome { clock_step: self.wall.observe(now), ..Outcome::default() };
+        if now.mono <= self.quiet_until {
+            return outcome;
+        }
         let marks: Vec<_> = self.points.values_mut().filter_map(|slot| slot.hush(now)).collect();
+        let quiet = self.points.values_mut().map(|slot| slot.quiet_until(now.mono)).min();
+        self.quiet_until = quiet.unwrap_or(now.mono);
         let envelope = Batch {
             device: SELF.into(),
             source_at: None,
@@ -159,8 +172,7 @@ impl Engine {
             at_error_ms: 0,
             readings: Vec::new(),
         };
-        let live = marks.clone();
-        outcome.deliver(&envelope, marks, live);
+        outcome.deliver(envelope, marks, &[]);
         outcome
     }
 
@@ -177,13 +189,21 @@ impl Engine {
 }
 
 impl Outcome {
-    fn deliver(&mut self, envelope: &Batch, history: Vec<Reading>, live: Vec<Reading>) {
-        let whole = history.len() == live.len();
-        let some = |readings: Vec<Reading>| {
-            (!readings.is_empty()).then(|| Arc::new(Batch { readings, ..envelope.clone() }))
-        };
-        self.history = some(history);
-        self.live = if whole { self.history.clone() } else { some(live) };
+    /// `late` are the places in `history` of what is not current.
+    fn deliver(&mut self, envelope: Batch, history: Vec<Reading>, late: &[usize]) {
+        if history.is_empty() {
+            return;
+        }
+        let batch = |readings, envelope| Arc::new(Batch { readings, ..envelope });
+        if late.is_empty() {
+            let whole = batch(history, envelope);
+            (self.live, self.history) = (Some(Arc::clone(&whole)), Some(whole));
+            return;
+        }
+        let current = history.iter().enumerate().filter(|(place, _)| late.binary_search(place).is_err());
+        let live: Vec<Reading> = current.map(|(_, reading)| *reading).collect();
+        self.live = (!live.is_empty()).then(|| batch(live, envelope.clone()));
+        self.history = Some(batch(history, envelope));
     }
 }
 
@@ -199,23 +219,18 @@ struct Stamp {
     error_ms: u64,
 }
 
-fn make(
-    point: &PointSettings,
-    sample: Sample,
-    stamp: Stamp,
-    texts: &mut dyn FnMut(&str) -> Option<TextId>,
-) -> Reading {
-    // Such a value may be older than the point may be silent: a retained MQTT message of any age.
-    let doubt = stamp.doubt || stamp.error_ms > point.stale_after_ms;
-    let (value, quality) = match scale::make(point, sample.raw, texts) {
-        Ok((value, quality)) if doubt => (Some(value), quality.worse(Quality::Uncertain(Reason::Clock))),
-        Ok((value, quality)) => (Some(value), quality),
-        Err(reason) => (None, Quality::Bad(reason)),
-    };
-    Reading { point: sample.point, at: stamp.at, value, quality }
-}
-
 impl Slot {
+    fn make(&self, sample: Sample, stamp: Stamp, texts: &mut dyn FnMut(&str) -> Option<TextId>) -> Reading {
+        // Such a value may be older than the point may be silent: a retained MQTT message of any age.
+        let doubt = stamp.doubt || stamp.error_ms > self.stale_after_ms;
+        let (value, quality) = match scale::make(&self.recipe, sample.raw, texts) {
+            Ok((value, quality)) if doubt => (Some(value), quality.worse(Quality::Uncertain(Reason::Clock))),
+            Ok((value, quality)) => (Some(value), quality),
+            Err(reason) => (None, Quality::Bad(reason)),
+        };
+        Reading { point: sample.point, at: stamp.at, value, quality }
+    }
+
     /// Readings stamped on arrival come in bursts (a broker hands over its queue): those of one
     /// millisecond get successive ones, because history keeps one reading for an instant.
     fn apart(&self, reading: Reading, stamp: Stamp) -> Reading {
@@ -245,7 +260,7 @@ impl Slot {
 
     /// The mark of silence, once per episode.
     fn hush(&mut self, now: Now) -> Option<Reading> {
-        if self.silent || now.mono.since_ms(self.heard) <= self.settings.stale_after_ms {
+        if self.silent || now.mono.since_ms(self.heard) <= self.stale_after_ms {
             return None;
         }
         self.silent = true;
@@ -253,7 +268,14 @@ impl Slot {
             None => (None, Quality::Bad(Reason::NoCommunication)),
             Some(last) => (Some(last.value?), Quality::Uncertain(Reason::Stale)),
         };
-        Some(Reading { point: self.settings.id, at: now.utc, value, quality })
+        Some(Reading { point: self.id, at: now.utc, value, quality })
+    }
+
+    /// Until when it cannot become silent: what is heard meanwhile only puts it off, and one that
+    /// is silent already must be heard first.
+    fn quiet_until(&self, now: Mono) -> Mono {
+        let heard = if self.silent { now } else { self.heard };
+        heard.plus_ms(self.stale_after_ms)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The making of a reading: raw sample in, value with unit, time and quality out.
 //!
-//! Read in this order: [`config`] (what is known of a point), `scale` (raw -> value),
+//! Read in this order: [`config`] (what is known of a point), [`points`] (how it is found), `scale` (raw -> value),
 //! [`engine`] (the pure step: time, quality, staleness, duplicates), [`current`] (the newest
 //! value of every point), [`task`] (who is served first), [`metrics`].
 //!
@@ -8,6 +8,7 @@
 //! not take is counted and said, never dropped in silence; a reading without a value is Bad.
 
 pub mod config;
+pub mod points;
 mod scale;
 pub mod engine;
 pub mod current;
@@ -18,6 +19,7 @@ pub use config::{PointSettings, Settings};
 pub use current::{Current, CurrentValue};
 pub use engine::{Engine, Outcome};
 pub use metrics::Metrics;
+pub use points::Points;
 pub use task::{Limits, Outlets, Task};
 
 use crate::field::AckHandle;

@@ -7,9 +7,38 @@ use crate::point::{Decimal, Quality, Reason, TextId, Value, ValueKind};
 /// The value and its quality as far as the sample alone tells; the value is there unless Bad.
 pub(super) type Made = Result<(Value, Quality), Reason>;
 
+/// What the settings of a point come to, worked out once: a factor of one is none, and floats are
+/// not made of decimals again for each reading.
+#[derive(Clone, Debug)]
+pub(super) struct Recipe {
+    kind: ValueKind,
+    factor: Option<Level>,
+    offset: Option<Level>,
+    range: Option<(Level, Level)>,
+}
+
+/// A number of the settings: exact, and its nearest float for values that are floats.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    exact: Decimal,
+    float: f64,
+}
+
+impl Recipe {
+    pub(super) fn new(point: &PointSettings) -> Recipe {
+        let level = |exact: Decimal| Level { exact, float: exact.to_f64() };
+        Recipe {
+            kind: point.kind,
+            factor: (point.scale != Decimal::ONE).then(|| level(point.scale)),
+            offset: (point.offset != Decimal::ZERO).then(|| level(point.offset)),
+            range: point.range.map(|(low, high)| (level(low), level(high))),
+        }
+    }
+}
+
 /// Applies the point's settings to one sample.
 pub(super) fn make(
-    point: &PointSettings,
+    point: &Recipe,
     raw: Result<Raw, Fault>,
     texts: &mut dyn FnMut(&str) -> Option<TextId>,
 ) -> Made {
@@ -81,28 +110,27 @@ fn number(raw: &Raw) -> Result<Number, Reason> {
 }
 
 /// `raw * scale + offset`; exact for exact numbers, and a factor of one changes no digit.
-fn scaled(point: &PointSettings, number: &Number) -> Result<Value, Reason> {
-    let plain = (point.scale == Decimal::ONE, point.offset == Decimal::ZERO);
+fn scaled(point: &Recipe, number: &Number) -> Result<Value, Reason> {
     match number {
         Number::Exact(raw) => {
-            let product = if plain.0 { Ok(*raw) } else { raw.checked_mul(point.scale) };
-            let sum = product.and_then(|n| if plain.1 { Ok(n) } else { n.checked_add(point.offset) });
+            let product = point.factor.map_or(Ok(*raw), |factor| raw.checked_mul(factor.exact));
+            let sum = product.and_then(|n| point.offset.map_or(Ok(n), |offset| n.checked_add(offset.exact)));
             // The settings push the number out of 64 bits: they do not fit this device.
             sum.map(Value::Decimal).map_err(|_| Reason::Configuration)
         }
         Number::Float(raw) => {
-            let product = if plain.0 { *raw } else { raw * point.scale.to_f64() };
-            let sum = if plain.1 { product } else { product + point.offset.to_f64() };
+            let product = point.factor.map_or(*raw, |factor| raw * factor.float);
+            let sum = point.offset.map_or(product, |offset| product + offset.float);
             if sum.is_finite() { Ok(Value::F64(sum)) } else { Err(Reason::Configuration) }
         }
     }
 }
 
-fn in_range(point: &PointSettings, value: Value) -> bool {
+fn in_range(point: &Recipe, value: Value) -> bool {
     let Some((low, high)) = point.range else { return true };
     match value {
-        Value::Decimal(number) => low <= number && number <= high,
-        Value::F64(number) => low.to_f64() <= number && number <= high.to_f64(),
+        Value::Decimal(number) => low.exact <= number && number <= high.exact,
+        Value::F64(number) => low.float <= number && number <= high.float,
         Value::Bool(_) | Value::Text(_) => true,
     }
 }
@@ -126,7 +154,7 @@ mod tests {
     }
 
     fn make_of(point: &PointSettings, raw: Result<Raw, Fault>) -> Made {
-        make(point, raw, &mut |text| (text.len() < 10).then_some(TextId(7)))
+        make(&Recipe::new(point), raw, &mut |text| (text.len() < 10).then_some(TextId(7)))
     }
 
     fn int(number: i64) -> Raw {
