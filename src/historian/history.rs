@@ -9,6 +9,7 @@ use super::codec::{self, CodecError};
 use super::journal::{JournalError, JournalReader, Record, Seq, Span};
 use super::last::LastValues;
 use super::metrics::Metrics;
+use super::recent::Recent;
 use super::sqlite;
 use super::texts::Texts;
 use crate::point::{Batch, PointId, Reading, UtcMs};
@@ -54,6 +55,7 @@ type OpenReader = Box<dyn Fn() -> Result<Box<dyn JournalReader>, JournalError> +
 /// What writer and readers share.
 pub(super) struct Shared {
     pub last: LastValues,
+    pub recent: Recent,
     pub head: watch::Sender<Seq>,
     pub texts: Texts,
     pub devices: RwLock<HashMap<u32, Arc<str>>>,
@@ -68,6 +70,7 @@ impl Shared {
     pub(super) fn new(open: OpenReader, catalogue: PathBuf, metrics: Metrics) -> Shared {
         Shared {
             last: LastValues::default(),
+            recent: Recent::default(),
             head: watch::Sender::new(Seq(0)),
             texts: Texts::default(),
             devices: RwLock::default(),
@@ -162,6 +165,9 @@ impl History {
     /// The log behind `after`, in order: up to `limit` batches with their places, fewer if they
     /// are large. Empty when there is nothing behind it yet; then wait on [`History::head`].
     pub async fn tail(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Arc<Batch>)>, HistoryError> {
+        if let Some(recent) = self.0.recent.behind(after, limit) {
+            return Ok(recent);
+        }
         self.read(move |shared, journal, gone| {
             let (mut out, mut at) = (Vec::new(), after);
             while out.is_empty() && limit > 0 && !gone.load(Ordering::Relaxed) {

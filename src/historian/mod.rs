@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`journal`] (what the log must do), `codec` (what stands in it), `group`
 //! (what is committed together), `store` (how a failure is survived), `task` (the writer),
-//! [`history`] (the readers); then `sqlite` and `catalogue` (the SQL), `last`, [`texts`],
+//! [`history`] (the readers); then `sqlite` and `catalogue` (the SQL), `last`, `recent`, [`texts`],
 //! [`datadir`], [`metrics`].
 //!
 //! **Invariant:** an acknowledged reading is on disk; after a failed write or sync nothing is
@@ -17,6 +17,7 @@ pub mod history;
 mod sqlite;
 mod catalogue;
 mod last;
+mod recent;
 mod beside;
 pub mod texts;
 pub mod datadir;

@@ -165,7 +165,7 @@ pub(super) fn recover(
                 Ok(batches) => {
                     replayed += batches.iter().map(|(_, readings)| readings.len() as u64).sum::<u64>();
                     for (at, readings) in batches {
-                        last.apply(at, readings);
+                        last.apply(at, &readings);
                     }
                 }
                 Err(error) => damaged.push((record.last, error)),

@@ -6,6 +6,7 @@ use super::journal::{JournalError, Seq};
 use super::store::Store;
 use crate::clock::{Clock, Mono};
 use crate::readings::HistorianFeed;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -43,23 +44,31 @@ impl Writer {
         feeds: &mut mpsc::Receiver<HistorianFeed>,
         stop: &CancellationToken,
     ) -> Option<Group> {
+        let clock = self.clock.clone();
         let mut group: Option<Group> = None;
+        // Made anew only when they move; a batch comes every millisecond in a large plant.
+        let mut due = Mono(0);
+        let mut timer = pin!(clock.sleep_until(due));
+        let mut stopped = pin!(stop.cancelled());
         loop {
-            let due = group.as_ref().map(Group::due);
             let feed = tokio::select! {
                 biased;
-                () = stop.cancelled(), if !feeds.is_closed() => {
+                () = &mut stopped, if !feeds.is_closed() => {
                     feeds.close();
                     continue;
                 }
-                () = self.clock.sleep_until(due.unwrap_or(Mono(0))), if due.is_some() => return group,
+                () = &mut timer, if group.is_some() => return group,
                 feed = feeds.recv() => feed,
             };
             let Some(feed) = feed else { return group };
-            let now = self.clock.mono();
+            let now = clock.mono();
             let group_now = group.get_or_insert_with(|| Group::new(self.after, now, &self.limits));
             if group_now.accept(feed, &mut self.devices, now, &self.limits) {
                 return group;
+            }
+            if group_now.due() != due {
+                due = group_now.due();
+                timer.set(clock.sleep_until(due));
             }
         }
     }
@@ -106,8 +115,9 @@ impl Writer {
         metrics.lost.inc_by(group.additions.gaps.iter().map(|(_, lost)| lost.readings).sum());
         self.shared.add_devices(&group.additions.devices);
         for batch in &group.batches {
-            self.shared.last.apply(batch.received_at, batch.readings.iter().copied());
+            self.shared.last.apply(batch.received_at, &batch.readings);
         }
+        self.shared.recent.extend(&group.batches, group.record.last);
         self.after = group.record.last;
         metrics.head.set(self.after.0.cast_signed());
         self.shared.head.send_replace(self.after);
@@ -312,7 +322,11 @@ mod tests {
     }
 
     async fn stored(history: &History) -> Vec<i64> {
+        // What is given from memory is what stands on the disk.
+        let near = history.tail(Seq(0), usize::MAX).await.unwrap();
+        history.0.recent.forget();
         let tail = history.tail(Seq(0), usize::MAX).await.unwrap();
+        assert_eq!(near, tail);
         for (place, (seq, _)) in (1..).zip(&tail) {
             assert_eq!(*seq, Seq(place));
         }
