@@ -11,6 +11,7 @@ use crate::readings::Feed;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -188,6 +189,7 @@ impl Task {
     /// Runs until `stop`, or until the readings end. Then writes what is left.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut write: Option<Write> = None;
+        let mut stopped = pin!(stop.cancelled());
         self.show();
         loop {
             if write.is_none() && self.retry_at.is_none() {
@@ -201,7 +203,7 @@ impl Task {
                     write = None;
                     self.wrote(result);
                 }
-                () = stop.cancelled() => break,
+                () = &mut stopped => break,
                 () = at(&self.clock, retry) => self.retry_at = None,
                 () = at(&self.clock, timer) => self.tick(),
                 Some(command) = self.commands.recv() => self.acknowledge(command),

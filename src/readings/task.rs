@@ -6,6 +6,9 @@
 //! alarms as a gap, and recorded with the next batch the historian takes. From then on nothing
 //! waits until the historian takes a batch again.
 //!
+//! The historian is woken for a handful of batches rather than for each: what no acknowledgement
+//! waits for goes to it after [`Limits::hand_over_ms`], or when [`HAND_OVER_BATCHES`] have come.
+//!
 //! A message whose batch the historian has taken and not stored within the same time is
 //! acknowledged, too: a broker stops sending when a window of messages is unacknowledged, and a
 //! full disk would silence the alarms behind it.
@@ -16,6 +19,7 @@ use crate::clock::{Clock, Mono};
 use crate::field::{AckHandle, FieldBatch};
 use crate::point::{Batch, Severity, UtcMs};
 use std::collections::VecDeque;
+use std::pin::pin;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -28,11 +32,17 @@ pub struct Limits {
     pub backlog_max: usize,
     /// How often silence is looked for. Milliseconds.
     pub tick_ms: u64,
+    /// How long a batch that no acknowledgement waits for may be held to go on with others.
+    /// Milliseconds.
+    pub hand_over_ms: u64,
 }
+
+/// So many batches go on at once; half of the historian's queue, so that they find room.
+const HAND_OVER_BATCHES: usize = 8;
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { historian_patience_ms: 5_000, backlog_max: 1_024, tick_ms: 500 }
+        Limits { historian_patience_ms: 5_000, backlog_max: 1_024, tick_ms: 500, hand_over_ms: 10 }
     }
 }
 
@@ -74,41 +84,56 @@ impl Task {
     /// is still there, with the usual patience.
     pub async fn run(mut self, mut field: mpsc::Receiver<FieldBatch>, stop: CancellationToken) {
         let mut backlog = Backlog::default();
-        let mut next_tick = self.clock.mono().plus_ms(self.limits.tick_ms);
-        let historian = self.outlets.historian.clone();
+        let (clock, historian) = (self.clock.clone(), self.outlets.historian.clone());
+        let mut next_tick = clock.mono().plus_ms(self.limits.tick_ms);
+        // Made anew only when it moves: to ask for a timer takes longer than to make ten readings.
+        let mut due = next_tick;
+        let mut timer = pin!(clock.sleep_until(due));
+        let mut stopped = pin!(stop.cancelled());
         loop {
             self.metrics.historian_waiting.set(i64::try_from(backlog.waiting.len()).unwrap_or(i64::MAX));
             backlog.forget_kept_promises();
+            let first = backlog.next_due().map_or(next_tick, |next| next.min(next_tick));
+            if first != due {
+                due = first;
+                timer.set(clock.sleep_until(due));
+            }
             let room = backlog.waiting.len() < self.limits.backlog_max;
             tokio::select! {
                 biased;
-                () = stop.cancelled(), if !field.is_closed() => field.close(),
-                () = self.clock.sleep_until(next_tick) => {
-                    next_tick = self.clock.mono().plus_ms(self.limits.tick_ms);
-                    let outcome = self.engine.tick(self.clock.now());
-                    self.deliver(outcome, &mut backlog).await;
-                    self.tell_gap(&mut backlog).await;
-                }
-                () = self.clock.sleep_until(backlog.promise_due()), if !backlog.promises.is_empty() => {
+                () = &mut stopped, if !field.is_closed() => field.close(),
+                () = &mut timer => {
+                    let now = clock.mono();
+                    if next_tick <= now {
+                        next_tick = now.plus_ms(self.limits.tick_ms);
+                        self.tick(&mut backlog).await;
+                    }
                     self.release(&mut backlog);
+                    backlog.pressing |= backlog.hand_over.is_some_and(|due| due <= now);
+                    self.hand_on(&mut backlog);
+                    self.lose_overdue(&mut backlog).await;
+                    timer.set(clock.sleep_until(due));
                 }
-                () = self.clock.sleep_until(backlog.deadline()), if !backlog.waiting.is_empty() => {
-                    self.lose_all(&mut backlog);
-                    self.tell_gap(&mut backlog).await;
-                }
-                Ok(permit) = historian.reserve(), if !backlog.waiting.is_empty() => {
-                    if let Some(waiting) = backlog.waiting.pop_front() {
+                Ok(permit) = historian.reserve(), if backlog.pressing => {
+                    if let Some(waiting) = backlog.take() {
                         permit.send(waiting.feed);
                     }
+                    self.hand_on(&mut backlog);
                 }
                 batch = field.recv(), if room => {
                     let Some(batch) = batch else { break };
-                    let outcome = self.engine.step(batch, self.clock.now(), &mut self.texts);
+                    let outcome = self.engine.step(batch, clock.now(), &mut self.texts);
                     self.deliver(outcome, &mut backlog).await;
                 }
             }
         }
         self.hand_over(backlog).await;
+    }
+
+    async fn tick(&mut self, backlog: &mut Backlog) {
+        let outcome = self.engine.tick(self.clock.now());
+        self.deliver(outcome, backlog).await;
+        self.tell_gap(backlog).await;
     }
 
     async fn deliver(&mut self, outcome: Outcome, backlog: &mut Backlog) {
@@ -144,32 +169,49 @@ impl Task {
 
     /// Gives a batch to the historian, or lets it wait, or (while shedding) loses it.
     async fn store(&self, mut feed: HistorianFeed, backlog: &mut Backlog) {
-        let permit =
-            if backlog.waiting.is_empty() { self.outlets.historian.try_reserve().ok() } else { None };
-        if let Some(permit) = permit {
+        if backlog.gap.is_none() {
+            let now = self.clock.mono();
+            backlog.pressing |= feed.ack.is_some() || backlog.waiting.len() + 1 >= HAND_OVER_BATCHES;
+            backlog.hand_over.get_or_insert(now.plus_ms(self.limits.hand_over_ms));
+            let until = now.plus_ms(self.limits.historian_patience_ms);
+            backlog.waiting.push_back(Waiting { feed, until });
+            self.hand_on(backlog);
+        } else if let Ok(permit) = self.outlets.historian.try_reserve() {
             if let Some(gap) = backlog.gap.take() {
                 feed.lost_before = Some(gap.all);
                 tracing::warn!(lost = gap.all.readings, from = %gap.all.from, to = %gap.all.to, "The historian takes readings again.");
                 self.tell(gap.untold).await;
             }
             permit.send(feed);
-        } else if backlog.gap.is_some() {
-            self.lose(feed, backlog);
         } else {
-            let until = self.clock.mono().plus_ms(self.limits.historian_patience_ms);
-            backlog.waiting.push_back(Waiting { feed, until });
+            self.lose(feed, backlog);
         }
     }
 
-    fn lose_all(&self, backlog: &mut Backlog) {
+    /// Gives the historian what waits and is due, as far as it has room.
+    fn hand_on(&self, backlog: &mut Backlog) {
+        while backlog.pressing
+            && let Ok(permit) = self.outlets.historian.try_reserve()
+        {
+            let Some(waiting) = backlog.take() else { return };
+            permit.send(waiting.feed);
+        }
+    }
+
+    /// Loses all that waits once the first of it has waited for too long.
+    async fn lose_overdue(&self, backlog: &mut Backlog) {
+        if backlog.waiting.front().is_none_or(|first| first.until > self.clock.mono()) {
+            return;
+        }
         tracing::error!(
             batches = backlog.waiting.len(),
             patience_ms = self.limits.historian_patience_ms,
             "The historian takes no readings; they are lost until it does."
         );
-        for waiting in std::mem::take(&mut backlog.waiting) {
+        while let Some(waiting) = backlog.take() {
             self.lose(waiting.feed, backlog);
         }
+        self.tell_gap(backlog).await;
     }
 
     fn lose(&self, feed: HistorianFeed, backlog: &mut Backlog) {
@@ -253,6 +295,10 @@ impl Task {
 #[derive(Debug, Default)]
 struct Backlog {
     waiting: VecDeque<Waiting>,
+    /// When what waits is to go on, although it is little.
+    hand_over: Option<Mono>,
+    /// It is to go on as soon as there is room; never without something that waits.
+    pressing: bool,
     /// Since the first loss, until a batch is taken again.
     gap: Option<Gap>,
     /// Who waits for an acknowledgement, oldest first.
@@ -279,14 +325,21 @@ struct Gap {
 }
 
 impl Backlog {
-    /// Until when the first of them waits.
-    fn deadline(&self) -> Mono {
-        self.waiting.front().map_or(Mono(0), |waiting| waiting.until)
+    /// When something is to be done about what waits.
+    fn next_due(&self) -> Option<Mono> {
+        let lost = self.waiting.front().map(|waiting| waiting.until);
+        let promise = self.promises.front().map(|promise| promise.until);
+        let hand_over = self.hand_over.filter(|_| !self.pressing);
+        [lost, promise, hand_over].into_iter().flatten().min()
     }
 
-    /// Until when the oldest message may stay unacknowledged.
-    fn promise_due(&self) -> Mono {
-        self.promises.front().map_or(Mono(0), |promise| promise.until)
+    /// The first that waits. With the last one nothing presses any more.
+    fn take(&mut self) -> Option<Waiting> {
+        let first = self.waiting.pop_front();
+        if self.waiting.is_empty() {
+            (self.hand_over, self.pressing) = (None, false);
+        }
+        first
     }
 
     fn forget_kept_promises(&mut self) {
@@ -332,6 +385,10 @@ mod tests {
     }
 
     fn plant(historian_room: usize) -> (Plant, impl Future<Output = ()>) {
+        plant_with(historian_room, Limits { backlog_max: 2, ..Limits::default() })
+    }
+
+    fn plant_with(historian_room: usize, limits: Limits) -> (Plant, impl Future<Output = ()>) {
         let clock = Clock::starting_at(START);
         let point = PointSettings {
             id: PointId(1),
@@ -353,7 +410,7 @@ mod tests {
             texts: Box::new(|_| None),
             clock: clock.clone(),
             metrics: metrics.clone(),
-            limits: Limits { backlog_max: 2, ..Limits::default() },
+            limits,
             outlets: Outlets { alarms: alarms_tx, historian: historian_tx },
         };
         let stop = CancellationToken::new();
@@ -374,6 +431,11 @@ mod tests {
                 samples: vec![Sample { point: PointId(1), raw }],
                 ack: Some(self.acks.0.handle(Ack { epoch: 1, packet }, 1)),
             }
+        }
+
+        /// Nobody waits for an acknowledgement of it.
+        fn quiet(&self, value: i64) -> FieldBatch {
+            FieldBatch { ack: None, ..self.batch(1, value) }
         }
 
         async fn send(&self, packet: u16, value: i64) {
@@ -485,6 +547,39 @@ mod tests {
                 assert_eq!((feed.batch.readings[0].value, feed.lost_before), (Some(int(value)), None));
             }
             assert_eq!(plant.metrics.lost.get(), 0);
+            plant.stop.cancel();
+        };
+        tokio::join!(run, test);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_goes_to_the_historian_by_the_handful() {
+        let (mut plant, run) = plant_with(8, Limits::default());
+        let test = async {
+            plant.field.send(plant.quiet(1)).await.unwrap();
+            assert!(plant.alarms.recv().await.is_some(), "the alarms are told at once");
+            pause(9).await;
+            assert!(plant.historian.is_empty());
+            pause(1).await;
+            assert_eq!(plant.historian.len(), 1);
+            // An acknowledgement waits: what came before it goes with it.
+            plant.field.send(plant.quiet(2)).await.unwrap();
+            plant.send(2, 3).await;
+            while plant.alarms.len() < 2 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(plant.historian.len(), 3);
+            for _ in 0..3 {
+                assert!(plant.historian.recv().await.is_some());
+            }
+            for value in (4..).take(HAND_OVER_BATCHES) {
+                plant.field.send(plant.quiet(value)).await.unwrap();
+            }
+            while plant.alarms.len() < 2 + HAND_OVER_BATCHES {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(plant.historian.len(), HAND_OVER_BATCHES);
+            assert_eq!(plant.clock.mono(), Mono(10));
             plant.stop.cancel();
         };
         tokio::join!(run, test);
