@@ -39,7 +39,7 @@ fn every_server() -> Result<(), String> {
     succeeds("chromium", &["--version"])
 }
 
-/// The site's file, in parts; `PORT` and `URL` are those of the servers just started.
+/// The site's file, in parts; `LINK`, `PORT` and `URL` are those of the servers just started.
 const HOUSE: &str = r#"config_version = 1
 [site]
 id = "test"
@@ -65,7 +65,7 @@ parent = "house"
 const MODBUS: &str = r#"
 [[modbus]]
 id = "bus"
-connect = "127.0.0.1:PORT"
+connect = "LINK"
 timeout = "500ms"
 [[modbus.devices]]
 id = "gas-panel"
@@ -152,31 +152,32 @@ id = "influx"
 url = "URL/write?db=plant"
 "#;
 
-fn site(folder: &Path, modbus: Option<u16>, mqtt: Option<u16>, influx: Option<&str>) -> Result<(), Failed> {
+fn site(folder: &Path, modbus: Option<&str>, mqtt: Option<u16>, influx: Option<&str>) -> Result<(), Failed> {
     let mut text = HOUSE.to_owned();
-    text.extend(modbus.map(|port| MODBUS.replace("PORT", &port.to_string())));
+    text.extend(modbus.map(|link| MODBUS.replace("LINK", link)));
     text.extend(mqtt.map(|port| MQTT.replace("PORT", &port.to_string())));
     text.extend(influx.map(|url| INFLUX.replace("URL", url)));
     Ok(std::fs::write(folder.join("plantroom.toml"), text)?)
 }
 
 fn thread() -> Result<(), Failed> {
-    let mut modbus = PyModbus::start(0)?;
+    let mut modbus = PyModbus::pymodbus("tcp", 0)?;
     let mosquitto = Mosquitto::start()?;
     let influx = influx::Server::influx()?;
     Runtime::new()?.block_on(async {
         let folder = tempfile::tempdir()?;
-        modbus.tell("set 1 holding 0 u16 big 412")?;
-        modbus.tell("set 1 holding 10 u32 big 10000")?;
+        modbus.tell("set 1 holding 0 u16 abcd 412")?;
+        modbus.tell("set 1 holding 10 u32 abcd 10000")?;
         influx.query("CREATE DATABASE plant").await?;
-        site(folder.path(), Some(modbus.port), Some(mosquitto.port()), Some(influx.url()))?;
+        site(folder.path(), Some(&modbus.link), Some(mosquitto.port()), Some(influx.url()))?;
         let mut gateway = Gateway::start(folder.path()).await?;
 
         one_value_everywhere(&gateway, &influx).await?;
         a_message_becomes_a_value(&gateway, &mosquitto).await?;
         one_alarm_one_order(&gateway, &mut modbus).await?;
         the_days_energy(&gateway, &mut modbus).await?;
-        survives_kill_9(&mut gateway).await
+        survives_kill_9(&mut gateway).await?;
+        modbus.has_only_been_read()
     })
 }
 
@@ -226,7 +227,7 @@ async fn a_message_becomes_a_value(gateway: &Gateway, mosquitto: &Mosquitto) -> 
 
 /// The register passes its limit: one alarm, one order, and no closing before it is back.
 async fn one_alarm_one_order(gateway: &Gateway, modbus: &mut PyModbus) -> Result<(), Failed> {
-    modbus.tell("set 1 holding 0 u16 big 300")?;
+    modbus.tell("set 1 holding 0 u16 abcd 300")?;
     let order = eventually("a work order", async || {
         let orders = gateway.get("/api/v1/work-orders?state=open").await?;
         Ok(orders["items"].as_array().filter(|items| !items.is_empty()).cloned())
@@ -252,7 +253,7 @@ async fn one_alarm_one_order(gateway: &Gateway, modbus: &mut PyModbus) -> Result
     let (status, refused) = gateway.act(&id, "close", &version).await?;
     assert_eq!((status, &refused["code"]), (409, &json!("alarm_active")), "{refused}");
 
-    modbus.tell("set 1 holding 0 u16 big 412")?;
+    modbus.tell("set 1 holding 0 u16 abcd 412")?;
     eventually("the order to close once the register is back", async || {
         let current = gateway.get(&format!("/api/v1/work-orders/{id}")).await?;
         let (status, body) = gateway.act(&id, "close", &current["version"]).await?;
@@ -262,7 +263,7 @@ async fn one_alarm_one_order(gateway: &Gateway, modbus: &mut PyModbus) -> Result
 }
 
 async fn the_days_energy(gateway: &Gateway, modbus: &mut PyModbus) -> Result<(), Failed> {
-    modbus.tell("set 1 holding 10 u32 big 10250")?;
+    modbus.tell("set 1 holding 10 u32 abcd 10250")?;
     eventually("the day's kilowatt-hours and yuan", async || {
         let site = gateway.get("/api/v1/site").await?;
         let now = jiff::Timestamp::from_millisecond(site["now"].as_i64().ok_or("no time")?)?;
