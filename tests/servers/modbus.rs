@@ -1,13 +1,14 @@
-//! The bus task against pymodbus: another hand's server and another hand's encoder.
+//! The bus task against pymodbus and libmodbus: other hands' servers and another hand's encoder.
 //!
 //! Reading order: `server` (starting them), `reading` (the bus under test), then the tests: `types`,
-//! `late`, `holes`.
+//! `late`, `holes`, `libmodbus`.
 
 mod server;
 mod reading;
 mod types;
 mod late;
 mod holes;
+mod libmodbus;
 
 pub use server::{Server, probe};
 
@@ -33,6 +34,7 @@ pub fn trials() -> Vec<Trial> {
     each_way("a_late_pymodbus_reply_makes_no_wrong_value", late::late_reply);
     each_way("what_pymodbus_does_not_have_hides_nothing_else", holes::holes);
     trials.push(trial("modbus_pymodbus_restarts_and_values_come_back", "pymodbus", probe, restart));
+    trials.extend(libmodbus::trials());
     trials
 }
 
