@@ -1,6 +1,6 @@
 //! `check` and `schema`: what the configuration says, without doing any of it.
 
-use super::{Cli, Failure, print};
+use super::{Cli, Failure, loads, print};
 use crate::config::{self, Loaded};
 use crate::historian;
 use crate::point::Catalogue;
@@ -13,14 +13,24 @@ pub fn load(path: &Path) -> Result<Loaded, Failure> {
     config::load(path, &env).map_err(|wrong| Failure::Configuration(wrong.to_string()))
 }
 
-/// `plantroom check`: the plan in counts, and what it would do to the points of the data directory.
+/// `plantroom check`: the plan in counts, what it would do to the points of the data directory,
+/// and how busy it makes each bus. A bus that is too busy is a failure, once all is told.
 pub fn perform(cli: &Cli) -> Result<(), Failure> {
     let loaded = load(&cli.config)?;
     let known = known_points(&cli.data)?;
+    let buses = loads::of_plan(&loaded.plan)?;
     if !loaded.warnings.items.is_empty() {
         print(&format!("{}\n", loaded.warnings))?;
     }
-    print(&config::describe(&loaded.plan, known.as_ref()))
+    print(&config::describe(&loaded.plan, known.as_ref()))?;
+    for bus in &buses {
+        print(&format!("\n{}", bus.describe()))?;
+    }
+    let complaints: Vec<String> = buses.iter().filter_map(loads::BusLoad::complaint).collect();
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Other(anyhow::anyhow!("{}", complaints.join("\n"))))
 }
 
 /// The catalogue of a data directory that was used before.

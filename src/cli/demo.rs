@@ -77,11 +77,14 @@ fn announce(url: &str) -> anyhow::Result<()> {
     }
 }
 
-fn plan() -> Result<Plan, Failure> {
+/// The configuration and the register maps that are inside the program, by path.
+pub fn files() -> BTreeMap<PathBuf, String> {
     let read = |name: &str| Files::get(name).map(|file| String::from_utf8_lossy(&file.data).into_owned());
-    let files: BTreeMap<PathBuf, String> =
-        Files::iter().filter_map(|name| Some((PathBuf::from(name.as_ref()), read(&name)?))).collect();
-    let loaded = config::load_from(&files, Path::new("plantroom.toml"), &|_| None);
+    Files::iter().filter_map(|name| Some((PathBuf::from(name.as_ref()), read(&name)?))).collect()
+}
+
+fn plan() -> Result<Plan, Failure> {
+    let loaded = config::load_from(&files(), Path::new("plantroom.toml"), &|_| None);
     Ok(loaded.map_err(|wrong| Failure::Configuration(wrong.to_string()))?.plan)
 }
 

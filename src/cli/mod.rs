@@ -5,8 +5,13 @@
 //! **Invariant:** the only room that prints; everything it shows it asks of the rooms below.
 
 mod check;
+mod columns;
 mod demo;
+mod graph;
+mod lang;
+mod loads;
 mod query;
+mod read;
 mod run;
 
 use crate::telemetry::{LogFormat, init_tracing};
@@ -28,9 +33,10 @@ struct Cli {
     /// How log lines are written to standard error.
     #[arg(long, global = true, value_enum, default_value_t = LogStyle::Text)]
     log: LogStyle,
-    /// What is logged: a level, or `module=level` pairs with commas.
-    #[arg(long, global = true, default_value = "info", value_name = "FILTER")]
-    log_filter: String,
+    /// What is logged: a level, or `module=level` pairs with commas; info if left out, and error for
+    /// `read`, which says itself what went wrong.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log_filter: Option<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -49,8 +55,13 @@ enum Verb {
     Demo(demo::Options),
     /// Runs the gateway of a site.
     Run,
-    /// Reads the configuration and says what is wrong with it, or what it plans.
+    /// Reads the configuration and says what is wrong with it, or what it plans and how busy that
+    /// makes each bus.
     Check,
+    /// Draws the way of the readings, and which registers are read in which request.
+    Graph(graph::Options),
+    /// Reads one Modbus device once, with a register map or bare registers.
+    Read(read::Options),
     /// Prints the JSON schema of the configuration file, for editors.
     Schema,
     /// Prints readings from the data directory, also beside a running gateway.
@@ -63,6 +74,9 @@ enum Failure {
     /// Exit code 64: rendered diagnostics.
     #[error("{0}")]
     Configuration(String),
+    /// Exit code 2: what is asked for cannot be.
+    #[error("{0}")]
+    Usage(String),
     /// Exit code 1.
     #[error("{}", told(.0))]
     Other(#[from] anyhow::Error),
@@ -92,12 +106,14 @@ pub fn main() -> ExitCode {
         LogStyle::Text => LogFormat::Text,
         LogStyle::Json => LogFormat::Json,
     };
-    if let Err(error) = init_tracing(format, &cli.log_filter) {
+    let usual = if matches!(cli.verb, Verb::Read(_)) { "error" } else { "info" };
+    if let Err(error) = init_tracing(format, cli.log_filter.as_deref().unwrap_or(usual)) {
         return fail(2, &format!("--log-filter: {error}"));
     }
     match perform(&cli) {
         Ok(()) | Err(Failure::EnoughRead) => ExitCode::SUCCESS,
         Err(Failure::Configuration(text)) => fail(64, &text),
+        Err(Failure::Usage(text)) => fail(2, &format!("error: {text}")),
         Err(other) => fail(1, &format!("plantroom: {other}")),
     }
 }
@@ -107,15 +123,21 @@ fn perform(cli: &Cli) -> Result<(), Failure> {
         Verb::Demo(options) => demo::perform(cli, options),
         Verb::Run => run::perform(cli),
         Verb::Check => check::perform(cli),
+        Verb::Graph(options) => graph::perform(cli, options),
+        Verb::Read(options) => read::perform(cli, options),
         Verb::Schema => check::schema(),
         Verb::Query(options) => query::perform(cli, options),
     }
 }
 
 fn fail(code: u8, text: &str) -> ExitCode {
-    // Nothing is left to tell if even standard error is gone.
-    let _gone = writeln!(std::io::stderr(), "{text}");
+    warn(text);
     ExitCode::from(code)
+}
+
+/// Writes to standard error; nothing is left to tell if even that is gone.
+fn warn(text: &str) {
+    let _gone = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Writes to standard output; a closed pipe (`| head`) ends the verb quietly.

@@ -201,15 +201,9 @@ impl Rows<'_> {
         matches!(self.format, Format::Table)
     }
 
-    /// For a person: a single-precision number in its own shortest digits.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::float_cmp,
-        reason = "asks whether the cast loses anything"
-    )]
     fn short(&self, reading: &Reading) -> String {
         match reading.value {
-            Some(Value::F64(number)) if f64::from(number as f32) == number => (number as f32).to_string(),
+            Some(Value::F64(number)) => shortest(number),
             _ => self.value(reading),
         }
     }
@@ -221,6 +215,16 @@ impl Rows<'_> {
             Some(_) => self.value(reading),
         }
     }
+}
+
+/// For a person: a single-precision number in its own shortest digits.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    reason = "asks whether the cast loses anything"
+)]
+pub fn shortest(number: f64) -> String {
+    if f64::from(number as f32) == number { (number as f32).to_string() } else { number.to_string() }
 }
 
 fn csv(value: &str) -> String {

@@ -6,6 +6,8 @@ mod alarms;
 #[cfg(test)]
 mod alarms_plant;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod energy;
