@@ -13,6 +13,21 @@ pub const BITS_MAX: u16 = 2_000;
 ///
 /// The fields are private and [`ReadRequest::function`] knows reading functions only, so a frame
 /// that writes cannot be expressed, not even by mistake.
+///
+/// ```
+/// use plantroom::{config::Table, field::modbus::ReadRequest};
+/// let asked = ReadRequest::new(Table::Coil, 0, 1).unwrap();
+/// assert_eq!(asked.function(), 1);
+/// ```
+/// What it is made of cannot be put together by hand, and there is no table to write to:
+/// ```compile_fail
+/// use plantroom::{config::Table, field::modbus::ReadRequest};
+/// let asked = ReadRequest { table: Table::Coil, start: 0, count: 1 };
+/// ```
+/// ```compile_fail
+/// use plantroom::{config::Table, field::modbus::ReadRequest};
+/// let asked = ReadRequest::new(Table::Coil, 0, 1).unwrap().with_function(5);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadRequest {
     table: Table,

@@ -77,6 +77,9 @@ pub fn point(
     factors: &[Raw],
     zone: &TimeZone,
 ) -> Result<Raw, Fault> {
+    if let Some(value) = plain(words, register, order) {
+        return value;
+    }
     if factors.len() != register.factors.len() {
         return Err(Fault::Decoding);
     }
@@ -91,6 +94,32 @@ pub fn point(
     let value = decode(words, register.cell, order, zone)?;
     let factors = register.factors.iter().zip(factors);
     factors.into_iter().try_fold(value, |value, (factor, raw)| factor::apply(&value, factor.role, raw))
+}
+
+/// The values most maps are made of, 50,000 times a second: numbers of one or two registers without
+/// anything about them. None for all others, which go the long way to the same result.
+#[inline]
+fn plain(words: &[u16], register: &Register, order: Order) -> Option<Result<Raw, Fault>> {
+    let Register { cell, sentinels, factors, .. } = register;
+    if cell.bits.is_some() || !sentinels.is_empty() || !factors.is_empty() {
+        return None;
+    }
+    let number = |number: i64| Ok(Raw::Value(integer(number)));
+    let pattern = match (order, words) {
+        (Order::Abcd, [word]) => u32::from(*word),
+        (Order::Abcd, [high, low]) | (Order::Cdab, [low, high]) => u32::from(*high) << 16 | u32::from(*low),
+        _ => return None,
+    };
+    match (cell.encoding, words.len()) {
+        (Encoding::U16, 1) | (Encoding::U32, 2) => Some(number(i64::from(pattern))),
+        (Encoding::I16, 1) => words.first().map(|word| number(i64::from(word.cast_signed()))),
+        (Encoding::I32, 2) => Some(number(i64::from(pattern.cast_signed()))),
+        (Encoding::F32, 2) => {
+            let float = f64::from(f32::from_bits(pattern));
+            Some(if float.is_finite() { Ok(Raw::Value(Value::F64(float))) } else { Err(Fault::Sensor) })
+        }
+        _ => None,
+    }
 }
 
 /// The words are those of the cell, and its type can come in that order.

@@ -496,3 +496,25 @@ fn factors_apply_in_their_order_and_none_may_be_missing() {
     assert_eq!(read(&given[..2]), Err(Fault::Decoding));
     assert_eq!(read(&[]), Err(Fault::Decoding));
 }
+
+/// The short way and the long way give the same.
+#[test]
+fn plain_numbers_are_what_the_long_way_makes_of_them() {
+    use super::super::line_model::Dice;
+    let mut dice = Dice(7);
+    let encodings = [Encoding::U16, Encoding::I16, Encoding::U32, Encoding::I32, Encoding::F32];
+    for round in 0..200_000_u64 {
+        let encoding = encodings[usize::try_from(round % 5).unwrap()];
+        let order = [Order::Abcd, Order::Cdab, Order::Badc][usize::try_from(dice.roll(3)).unwrap()];
+        let count = usize::try_from(1 + dice.roll(3)).unwrap();
+        // Now and then the patterns of NaN and infinity.
+        let high = if dice.roll(8) == 0 { 0x7F80 } else { 0 };
+        let words: Vec<u16> = (0..count).map(|_| u16::try_from(dice.roll(65_536)).unwrap() | high).collect();
+        let cell = Cell { order, ..Cell::new(Table::Holding, 0, encoding) };
+        let register = Register::plain("a/b".parse().unwrap(), 1_000, cell);
+        if let Some(value) = plain(&words, &register, order) {
+            let long = check(&words, cell, order).and_then(|()| decode(&words, cell, order, &TimeZone::UTC));
+            assert_eq!(value, long, "{words:04x?} {encoding} {order}");
+        }
+    }
+}
