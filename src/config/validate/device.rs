@@ -39,15 +39,20 @@ pub fn profile(
     no_assets(part, &mut context);
     let layers = part.content.registers.iter().map(|register| Layer { source: part.source, register });
     let written: Vec<Written<'_>> = layers.map(|own| Written { own, profile: None }).collect();
-    let registers = resolve(&owner, &written, &mut context);
+    let registers = resolve(&owner, &written, Some(part.source), &mut context);
     let points = context.points.list;
     (registers.into_iter().zip(points).collect(), limits)
 }
 
 /// All registers that can be resolved, in order; what is wrong between them is told.
-fn resolve(owner: &Owner<'_>, written: &[Written<'_>], context: &mut Context<'_>) -> Vec<Register> {
+fn resolve(
+    owner: &Owner<'_>,
+    written: &[Written<'_>],
+    profile: Option<usize>,
+    context: &mut Context<'_>,
+) -> Vec<Register> {
     let resolved: Vec<_> = written.iter().filter_map(|written| owner.resolve(written, context)).collect();
-    layout::check(&resolved, context);
+    layout::check(&resolved, profile, context);
     resolved.into_iter().map(|(_, register)| register).collect()
 }
 
@@ -77,7 +82,8 @@ impl<'a> DeviceWork<'a> {
         }
         let written = self.written(context);
         self.unconfirmed(&written, context);
-        let registers = resolve(&owner, &written, context);
+        let profile = self.profile().map(|profile| profile.source);
+        let registers = resolve(&owner, &written, profile, context);
         if registers.is_empty() && written.is_empty() && context.complete {
             let message = format!("the device \"{}\" has no registers", *device.id);
             context.error(

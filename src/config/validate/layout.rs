@@ -14,11 +14,15 @@ const MANUAL_NUMBERS: [(Table, RangeInclusive<u16>, u16); 3] = [
     (Table::Discrete, 10_001..=19_999, 10_001),
 ];
 
-/// `registers` in the order of the files, each with the place of its address.
-pub fn check(registers: &[(Place, Register)], context: &mut Context<'_>) {
+/// `registers` in the order of the files, each with the place of its address. The author of a
+/// profile has read the manual: addresses of the file `profile` are protocol addresses, whatever
+/// they look like (Huawei's UPS2000 does have a register 41180).
+pub fn check(registers: &[(Place, Register)], profile: Option<usize>, context: &mut Context<'_>) {
     overlaps(registers, context);
+    let copied: Vec<&(Place, Register)> =
+        registers.iter().filter(|(place, _)| Some(place.source) != profile).collect();
     for (table, numbers, base) in MANUAL_NUMBERS {
-        manual_numbers(registers, table, &numbers, base, context);
+        manual_numbers(&copied, table, &numbers, base, context);
     }
 }
 
@@ -65,22 +69,25 @@ fn same(a: Cell, b: Cell) -> bool {
     Cell { bits: None, ..a } == Cell { bits: None, ..b }
 }
 
-/// The same, or the two bytes of one register.
+/// The same, or different parts of one register: its two bytes, or a byte with a code in it and
+/// bits beside or inside that. The whole register as a number beside one of its bytes is a mistake.
 fn alike(a: Cell, b: Cell) -> bool {
     let byte = |cell: Cell| matches!(cell.encoding, Encoding::U8 | Encoding::I8);
-    same(a, b) || (byte(a) && byte(b) && a.order != b.order)
+    let bits = |cell: Cell| cell.bits.is_some() && cell.items() == 1;
+    let bytes = byte(a) && byte(b) && a.order != b.order;
+    same(a, b) || bytes || (byte(a) && bits(b)) || (bits(a) && byte(b))
 }
 
 /// One warning for a table whose addresses all look like a manual's, else one for each that does.
 /// Discrete inputs above 10,000 exist; there only all of them together are suspicious.
 fn manual_numbers(
-    registers: &[(Place, Register)],
+    registers: &[&(Place, Register)],
     table: Table,
     numbers: &RangeInclusive<u16>,
     base: u16,
     context: &mut Context<'_>,
 ) {
-    let of_table = || registers.iter().filter(|(_, register)| register.cell.table == table);
+    let of_table = || registers.iter().copied().filter(|(_, register)| register.cell.table == table);
     let suspicious = |(_, register): &&(Place, Register)| numbers.contains(&register.cell.address);
     let (count, all) = (of_table().filter(suspicious).count(), of_table().count());
     let Some((place, first)) = of_table().find(suspicious) else { return };
@@ -114,7 +121,7 @@ mod tests {
         };
         let registers: Vec<_> = cells.iter().enumerate().map(register).collect();
         let mut problems = Vec::new();
-        check(&registers, &mut Context::new(true, &mut problems));
+        check(&registers, None, &mut Context::new(true, &mut problems));
         problems.into_iter().map(|problem| problem.message).collect()
     }
 
@@ -126,6 +133,11 @@ mod tests {
         assert!(messages(&[word, bit(0), bit(3), word, bit(0)]).is_empty());
         assert!(messages(&[low, Cell { order: Order::Badc, ..low }]).is_empty());
         assert!(messages(&[word, Cell { table: Table::Input, encoding: Encoding::U32, ..word }]).is_empty());
+
+        // A code in the low byte, flags in the high one; but not the byte and all of it.
+        let all = Cell { address: 11, ..word };
+        assert!(messages(&[low, Cell { bits: Some(Bits::One(9)), ..all }]).is_empty());
+        assert_eq!(messages(&[low, all]).len(), 1);
 
         let wide = Cell::new(Table::Holding, 9, Encoding::U32);
         assert_eq!(messages(&[bit(0), wide]), ["\"a/p0\" and \"a/p1\" read the same register in two ways"]);
