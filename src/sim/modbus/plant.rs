@@ -21,6 +21,9 @@ pub const AHU: u8 = 4;
 
 /// Where the meter's energy register begins again: 1,000,000 kWh in counts of 0.01 kWh.
 const ENERGY_MODULUS: i64 = 100_000_000;
+/// The load's power factor, and reactive over active power at that: tan(acos 0.93).
+const COS_PHI: f64 = 0.93;
+const TAN_PHI: f64 = 0.395_226;
 const SECOND_MS: i64 = 1_000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -28,7 +31,8 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// China Standard Time is UTC+8 all year.
 const ZONE_MS: i64 = 8 * HOUR_MS;
 
-/// All registers of `unit` at `now_ms` (UTC); empty if there is no such unit.
+/// All registers of `unit` at `now_ms` (UTC); empty if there is no such unit. What such a device
+/// has between those spoken of here reads 0, as reserved registers do; beyond the last there is none.
 pub fn registers(unit: u8, now_ms: i64, seed: u64) -> Registers {
     let mut out = Registers::new();
     match unit {
@@ -38,23 +42,43 @@ pub fn registers(unit: u8, now_ms: i64, seed: u64) -> Registers {
         AHU => ahu(&mut out, now_ms, seed),
         _ => {}
     }
+    for table in [Table::Holding, Table::Input] {
+        let mapped = || out.range((table, 0)..=(table, u16::MAX)).map(|((_, address), _)| *address);
+        let (first, last) = (mapped().next(), mapped().next_back());
+        for address in first.into_iter().zip(last).flat_map(|(first, last)| first..=last) {
+            out.entry((table, address)).or_insert(0);
+        }
+    }
     out
 }
 
-/// Acrel ADL400, secondary side.
+/// Acrel ADL400, secondary side; without transformers that is the primary side too.
 fn meter(out: &mut Registers, now_ms: i64, seed: u64) {
     let power_kw = load_kw(now_ms, seed);
     let energy = counts(energy_kwh(now_ms, seed) * 100.0).rem_euclid(ENERGY_MODULUS);
-    put_u32(out, Table::Holding, 0x0000, energy);
+    let reactive = counts(energy_kwh(now_ms, seed) * TAN_PHI * 100.0).rem_euclid(ENERGY_MODULUS);
+    // Nothing is fed back: what is exported stays 0.
+    for (address, count) in [(0x0000, energy), (0x000A, energy), (0x0014, 0), (0x0028, reactive), (0x0032, 0)]
+    {
+        put_u32(out, Table::Holding, address, count);
+    }
+    put(out, Table::Holding, 0x008D, 1.0);
+    put(out, Table::Holding, 0x008E, 1.0);
     // The phases are not loaded alike.
     for (phase, share) in [(0_u16, 0.35), (1, 0.33), (2, 0.32)] {
         let volts = 229.0 + 2.5 * wave(now_ms, 47 * SECOND_MS, seed, u64::from(phase));
-        let amperes = power_kw * 1_000.0 * share / (volts * 0.93);
+        let watts = power_kw * 1_000.0 * share;
+        let amperes = watts / (volts * COS_PHI);
         put(out, Table::Holding, 0x0061 + phase, volts * 10.0);
         put(out, Table::Holding, 0x0064 + phase, amperes * 100.0);
+        put_u32(out, Table::Holding, 0x0164 + 2 * phase, counts(watts));
+        put(out, Table::Holding, 0x017C + phase, COS_PHI * 1_000.0);
     }
     put(out, Table::Holding, 0x0077, (50.0 + 0.03 * wave(now_ms, 23 * SECOND_MS, seed, 7)) * 100.0);
     put_u32(out, Table::Holding, 0x016A, counts(power_kw * 1_000.0));
+    put_u32(out, Table::Holding, 0x0172, counts(power_kw * 1_000.0 * TAN_PHI));
+    put_u32(out, Table::Holding, 0x017A, counts(power_kw * 1_000.0 / COS_PHI));
+    put(out, Table::Holding, 0x017F, COS_PHI * 1_000.0);
 }
 
 fn chiller(out: &mut Registers, now_ms: i64, seed: u64) {
@@ -194,12 +218,43 @@ mod tests {
         f32::from_bits(u32::from(high) << 16 | u32::from(low))
     }
 
+    /// Whatever the demo reads, factors of a value as well as the value.
     #[test]
-    fn has_the_registers_of_the_demo_configuration_and_no_others() {
-        let count = |unit| registers(unit, MOMENTS.start, 1).len();
-        assert_eq!([count(METER), count(CHILLER), count(GAS_PANEL), count(AHU)], [11, 3, 2, 10]);
-        assert_eq!(count(0), 0);
-        assert_eq!(count(5), 0);
+    fn every_register_of_the_demo_configuration_is_answered() {
+        let main = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/plantroom.toml");
+        let plan = crate::config::load(&main, &|_| None).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
+        let units: Vec<u8> = plan.buses[0].devices.iter().map(|device| device.unit).collect();
+        assert_eq!(units, [METER, CHILLER, GAS_PANEL, AHU]);
+        for device in &plan.buses[0].devices {
+            let answered = registers(device.unit, MOMENTS.start, 1);
+            for register in &device.registers {
+                for cell in register.factors.iter().map(|factor| factor.cell).chain([register.cell]) {
+                    let last = cell.address + cell.items() - 1;
+                    let there = |address| answered.contains_key(&(cell.table, address));
+                    assert!((cell.address..=last).all(there), "{} {cell:?}", register.point);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn reserved_registers_read_nought_and_beyond_the_last_there_is_none() {
+        let meter = registers(METER, MOMENTS.start, 1);
+        assert_eq!(meter.len(), 0x0180);
+        assert_eq!(word(&meter, Table::Holding, 0x0070), 0);
+        assert!(!meter.contains_key(&(Table::Holding, 0x0180)));
+        assert!(registers(0, MOMENTS.start, 1).is_empty() && registers(5, MOMENTS.start, 1).is_empty());
+    }
+
+    #[test]
+    fn the_ratios_are_one_and_the_phases_add_up() {
+        let meter = registers(METER, MOMENTS.start, 1);
+        assert_eq!([0x8D, 0x8E].map(|address| word(&meter, Table::Holding, address)), [1, 1]);
+        let phases: i64 = [0x164, 0x166, 0x168].map(|address| u32_at(&meter, address)).iter().sum();
+        assert!((u32_at(&meter, 0x16A) - phases).abs() <= 3, "{phases}");
+        let (active, reactive) = (u32_at(&meter, 0x16A), u32_at(&meter, 0x172));
+        let apparent = u32_at(&meter, 0x17A);
+        assert!((active.pow(2) + reactive.pow(2)).isqrt().abs_diff(apparent) <= 3, "{apparent}");
     }
 
     #[test]
