@@ -20,6 +20,8 @@ mod lane;
 #[cfg(test)]
 mod minutes;
 #[cfg(test)]
+mod profiles;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod tidy;
