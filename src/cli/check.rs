@@ -14,7 +14,8 @@ pub fn load(path: &Path) -> Result<Loaded, Failure> {
 }
 
 /// `plantroom check`: the plan in counts, what it would do to the points of the data directory,
-/// and how busy it makes each bus. A bus that is too busy is a failure, once all is told.
+/// and how busy it makes each bus. A bus that is too busy is a failure, once all is told; so are
+/// addresses that look one too high, for what they read would look right and be another register.
 pub fn perform(cli: &Cli) -> Result<(), Failure> {
     let loaded = load(&cli.config)?;
     let known = known_points(&cli.data)?;
@@ -26,11 +27,20 @@ pub fn perform(cli: &Cli) -> Result<(), Failure> {
     for bus in &buses {
         print(&format!("\n{}", bus.describe()))?;
     }
-    let complaints: Vec<String> = buses.iter().filter_map(loads::BusLoad::complaint).collect();
+    let slips = loaded.warnings.items.iter().filter(|item| is_slip(item.code)).count();
+    let slipped = (slips > 0)
+        .then(|| format!("addresses that look like a manual's numbers, one too high: {slips}; see above"));
+    let complaints: Vec<String> =
+        slipped.into_iter().chain(buses.iter().filter_map(loads::BusLoad::complaint)).collect();
     if complaints.is_empty() {
         return Ok(());
     }
     Err(Failure::Other(anyhow::anyhow!("{}", complaints.join("\n"))))
+}
+
+/// What a manual counts from 1, the protocol counts from 0.
+fn is_slip(code: config::Code) -> bool {
+    matches!(code, config::Code::ReferenceNumber | config::Code::OneBased)
 }
 
 /// The catalogue of a data directory that was used before.

@@ -402,6 +402,18 @@ fn check_of_a_bus_that_is_too_busy_fails_with_what_would_help() {
 }
 
 #[test]
+fn check_fails_on_addresses_that_look_one_too_high() {
+    let folder = folder();
+    let one_too_high = "registers = [{ quantity = \"energy\", address = 1 }]\n";
+    let text = devices("acrel/adl400", "tcp://10.0.0.5", 1, "1m") + one_too_high;
+    let config = site(folder.path(), &text);
+    let output = plantroom(folder.path(), &["check", "--config", config.to_str().unwrap()]);
+    assert!(out(&output).contains("warning[one-based]"), "{}", out(&output));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("one too high: 1"), "{}", err(&output));
+}
+
+#[test]
 fn check_of_the_demo_shows_the_load_of_its_bus() {
     let output = plantroom(folder().path(), &["check", "--config", DEMO]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
