@@ -7,19 +7,19 @@
 //!
 //! **Invariant:** every point that is due gets one sample in a cycle, a value or a fault.
 
-use super::agenda::{DeviceTimes, End};
+use super::agenda::{DeviceTimes, End, rate_bit};
 use super::decode;
 use super::depth::{Depth, is_strain};
 use super::frame::ReadRequest;
 use super::holes::{Change, Holes, Piece, Reply, Search};
 use super::line::{Answer, AskError};
-use super::plan::{Block, Cost, Map, PlanError, Planned, PointAt, blocks};
+use super::plan::{Block, Cost, Map, PlanError, Planned, PointAt, Wish, allowed, blocks};
 use super::rtt::Rtt;
 use super::stamp::Stamp;
 use super::store::Who;
 use super::task::BuildError;
 use crate::clock::{Mono, Now};
-use crate::config::{self, Cell, Link, Register};
+use crate::config::{self, Cell, DeviceLimits, Link, Register};
 use crate::field::{Fault, FieldBatch, Raw, Sample};
 use crate::point::{Address, PointId, UtcMs};
 use std::collections::{HashMap, VecDeque};
@@ -60,6 +60,9 @@ pub struct Device {
     cycle: Option<Cycle>,
     /// Asked and not settled, in order.
     in_hand: VecDeque<Asked>,
+    /// The cell that is asked for first, once there was a silence ...
+    lead: Option<u32>,
+    /// ... and the request for it alone; the first cell's until then.
     probe: ReadRequest,
     /// Why it last failed: what its points are told while it is only probed.
     fault: Fault,
@@ -102,6 +105,8 @@ struct Cycle {
     mask: u64,
     began: Mono,
     queue: VecDeque<Block>,
+    /// The cells whose points have their samples.
+    told: Vec<bool>,
     search: Option<Search>,
     /// Refused while another one was searched.
     refused: VecDeque<(Block, u8)>,
@@ -174,6 +179,7 @@ impl Device {
             depth: Depth::new(plan.limits.in_flight_max),
             cycle: None,
             in_hand: VecDeque::new(),
+            lead: None,
             probe,
             fault: Fault::Timeout,
             plan: plan.clone(),
@@ -210,23 +216,32 @@ impl Device {
     }
 
     /// Takes over what `old` had found out and was doing, if that was the same device: all of it
-    /// if nothing has changed, else its pace and what it refuses.
-    pub fn succeed(&mut self, old: Device, now: Now) {
-        let same_points = self.map == old.map;
-        if self.plan == old.plan && self.link == old.link && same_points {
-            *self = old;
-            return;
+    /// if nothing has changed, else its pace and what it refuses. A cycle under way is begun anew,
+    /// for the agenda still has it; gives what is in vain to ask for in it.
+    pub fn succeed(&mut self, mut old: Device, now: Now) -> Option<FieldBatch> {
+        let same_rates = self.map.rates == old.map.rates;
+        let mask = old.cycle.as_ref().map(|cycle| cycle.mask).filter(|_| same_rates);
+        if self.unit == old.unit && self.link == old.link {
+            // The timeout of the bus may be another one by now.
+            self.rtt.take_over(&old.rtt);
+            if self.plan == old.plan && self.map == old.map {
+                old.rtt = self.rtt.clone();
+                *self = old;
+                return None;
+            }
+            if self.plan.limits.in_flight_max == old.plan.limits.in_flight_max {
+                self.depth = old.depth;
+            }
+            (self.holes, self.fault) = (old.holes, old.fault);
+            self.replan_with(self.rtt.planned_us());
         }
-        if self.unit != old.unit || self.link != old.link {
-            return;
-        }
-        let mask = old.cycle.as_ref().map(|cycle| cycle.mask).filter(|_| self.map.rates == old.map.rates);
-        (self.holes, self.rtt, self.depth, self.fault) = (old.holes, old.rtt, old.depth, old.fault);
-        self.revision = self.holes.revision();
-        if let Some(mask) = mask {
-            // The agenda has its cycle still under way.
-            self.begin(mask, now);
-        }
+        mask.and_then(|mask| self.begin(mask, now).0)
+    }
+
+    /// Plans made so far are of no more use: the device takes so long to answer.
+    fn replan_with(&mut self, latency_us: u64) {
+        self.cost = Cost::of(&self.link, latency_us, self.plan.limits.pause_ms * 1_000);
+        self.plans.clear();
     }
 
     /// The requests for a set of rates.
@@ -248,22 +263,21 @@ impl Device {
     /// expected to take of the bus in milliseconds.
     pub fn begin(&mut self, mask: u64, now: Now) -> (Option<FieldBatch>, u64) {
         if let Some(latency_us) = self.rtt.moved() {
-            self.cost = Cost::of(&self.link, latency_us, self.plan.limits.pause_ms * 1_000);
-            self.plans.clear();
+            self.replan_with(latency_us);
         }
         self.kept.fill(None);
-        // Planned once already with everything due; a part of that can be planned too.
-        let planned = self.planned(mask).cloned().unwrap_or_default();
-        let cost_us: u64 = planned.asked.iter().map(|block| self.cost.request_us(block.request)).sum();
-        let stamp = Stamp::instant(now.utc);
-        let mut samples = Vec::new();
-        for (wish, exception) in &planned.held_back {
-            self.tell(mask, wish.tag, Err(Fault::Exception(*exception)), stamp, &mut samples);
-        }
+        // What is due was planned at build together with all else, and any part of that can be
+        // planned. What could not would count as not asked at the end of the cycle.
+        let Planned { mut asked, held_back } = self.planned(mask).cloned().unwrap_or_default();
+        let cost_us: u64 = asked.iter().map(|block| self.cost.request_us(block.request)).sum();
+        let leads = |block: &Block| block.wishes.iter().any(|wish| Some(wish.tag) == self.lead);
+        let first = asked.iter().position(leads).unwrap_or(0);
+        asked.rotate_left(first);
         self.cycle = Some(Cycle {
             mask,
             began: now.mono,
-            queue: planned.asked.into(),
+            queue: asked.into(),
+            told: vec![false; self.map.cells.len()],
             search: None,
             refused: VecDeque::new(),
             tested: false,
@@ -273,6 +287,11 @@ impl Device {
             busy: 0,
             good_at: None,
         });
+        let stamp = Stamp::instant(now.utc);
+        let mut samples = Vec::new();
+        for (wish, exception) in held_back {
+            self.tell(wish.tag, Err(Fault::Exception(exception)), stamp, &mut samples);
+        }
         (self.batch(stamp, samples), cost_us.div_ceil(1_000))
     }
 
@@ -300,9 +319,12 @@ impl Device {
             let planned = cycle.queue.drain(..depth);
             self.in_hand.extend(planned.map(|block| Asked { why: Why::Planned, block }));
         }
-        if self.in_hand.is_empty() && cycle.alive && !std::mem::replace(&mut cycle.tested, true) {
-            let due = self.holes.due(now).map(|request| Block { request, wishes: Vec::new() });
-            self.in_hand.extend(due.map(|block| Asked { why: Why::Again, block }));
+        // Also if nothing else is asked: a device may have refused everything while it started.
+        let is_awake = cycle.alive || !cycle.asked;
+        if self.in_hand.is_empty() && is_awake && !std::mem::replace(&mut cycle.tested, true) {
+            let again = lesson_due(&mut self.holes, &self.plan.limits, now);
+            let block = again.map(|request| Block { request, wishes: Vec::new() });
+            self.in_hand.extend(block.map(|block| Asked { why: Why::Again, block }));
         }
         cycle.asked |= !self.in_hand.is_empty();
         self.in_hand.iter().map(|asked| asked.block.request).collect()
@@ -319,9 +341,14 @@ impl Device {
         Duration::from_micros(self.rtt.timeout_us(wire_us))
     }
 
-    /// The time of a request and its answer on the wire.
+    /// The time of a request and its answer on the wire; on TCP it is none worth counting.
     fn wire_us(&self, request: ReadRequest) -> u64 {
-        Cost::of(&self.link, 0, 0).request_us(request)
+        self.link.serial().map_or(0, |_| Cost::of(&self.link, 0, 0).request_us(request))
+    }
+
+    /// How long it wants to be left alone after each request. Milliseconds.
+    pub fn pause_ms(&self) -> u64 {
+        self.plan.limits.pause_ms
     }
 
     /// Whom lessons about it are about.
@@ -334,7 +361,7 @@ impl Device {
         self.fault
     }
 
-    /// The cheapest question there is.
+    /// A cheap question: one value. After a silence another one each time, until one is answered.
     pub fn probe(&self) -> ReadRequest {
         self.probe
     }
@@ -346,20 +373,22 @@ impl Device {
         let stamp = Stamp::of(&answer);
         let alive = is_sign_of_life(&answer.outcome);
         let Some(cycle) = &mut self.cycle else { return Outcome::default() };
+        let breaks_silence = alive && !cycle.alive && cycle.silent > 0;
         cycle.alive |= alive;
         cycle.silent += u32::from(!alive);
         if let Err(AskError::Exception(5 | 6)) = answer.outcome
             && cycle.busy < BUSY_RETRIES
             && why == Why::Planned
         {
-            let pause_ms = BUSY_PAUSE_MS << cycle.busy;
+            let pause_ms = (BUSY_PAUSE_MS << cycle.busy).max(self.plan.limits.pause_ms);
             cycle.busy += 1;
             cycle.queue.push_front(block);
             return Outcome { batch: None, pause_ms };
         }
         let (reply, words) = match answer.outcome {
             Ok(words) => {
-                cycle.good_at = Some(stamp.at);
+                // What is asked to find something out is no value of a point.
+                cycle.good_at = (!block.wishes.is_empty()).then_some(stamp.at).or(cycle.good_at);
                 (Reply::Answered, Ok(words))
             }
             Err(error) => {
@@ -368,6 +397,9 @@ impl Device {
                 (exception.map_or(Reply::Nothing, Reply::exception), Err(self.fault))
             }
         };
+        if let Some(wish) = block.wishes.first().filter(|_| breaks_silence) {
+            self.lead_with(wish.tag);
+        }
         let batch = self.take_in(why, block, reply, words.as_deref().map_err(|fault| *fault), stamp);
         Outcome { batch, pause_ms: self.plan.limits.pause_ms }
     }
@@ -404,35 +436,41 @@ impl Device {
             }
             (Why::Planned, Reply::Nothing) => {}
         }
-        let mask = cycle.mask;
         let mut samples = Vec::with_capacity(block.wishes.len());
         for wish in &block.wishes {
             let from = usize::from(wish.start - block.request.start());
             let of_wish = words
                 .and_then(|words| words.get(from..from + usize::from(wish.count)).ok_or(Fault::Decoding));
-            self.tell(mask, wish.tag, of_wish, stamp, &mut samples);
+            self.tell(wish.tag, of_wish, stamp, &mut samples);
         }
         self.batch(stamp, samples)
     }
 
-    /// The points of a cell that need no other get their samples; what others need is kept.
-    fn tell(
-        &mut self,
-        mask: u64,
-        cell: u32,
-        words: Result<&[u16], Fault>,
-        stamp: Stamp,
-        samples: &mut Vec<Sample>,
-    ) {
+    /// From now on this cell is asked for before the others, in a cycle and as a probe. Some
+    /// devices are silent where others refuse, and must not be taken for mute because of that.
+    fn lead_with(&mut self, lead: u32) {
+        let cell = usize::try_from(lead).ok().and_then(|lead| self.map.cells.get(lead));
+        let probe = cell.map(|cell| ReadRequest::new(cell.table, cell.address, cell.items()));
+        if let Some(Ok(probe)) = probe {
+            (self.lead, self.probe) = (Some(lead), probe);
+        }
+    }
+
+    /// The points of a cell that need no other get their samples, once in a cycle; what others
+    /// need is kept.
+    fn tell(&mut self, cell: u32, words: Result<&[u16], Fault>, stamp: Stamp, samples: &mut Vec<Sample>) {
         let Ok(cell) = usize::try_from(cell) else { return };
-        let Some(of_cell) = self.by_cell.get(cell) else { return };
+        let (Some(of_cell), Some(cycle)) = (self.by_cell.get(cell), &mut self.cycle) else { return };
+        if cycle.told.get_mut(cell).is_none_or(|told| std::mem::replace(told, true)) {
+            return;
+        }
         for index in &of_cell.direct {
             let (Some(point), Some(register)) =
                 (self.map.points.get(*index), self.plan.registers.get(*index))
             else {
                 continue;
             };
-            if mask & super::agenda::rate_bit(usize::from(point.rate)) == 0 {
+            if !is_due(point, cycle.mask) {
                 continue;
             }
             let value = |words| decode::point(words, register, register.cell.order, &[], &self.plan.zone);
@@ -448,22 +486,25 @@ impl Device {
     /// The cycle is over, or given up: what has no sample yet gets one, `fault` if it was not
     /// asked.
     pub fn finish(&mut self, fault: Option<Fault>, now: Now) -> Option<Finished> {
-        let mut cycle = self.cycle.take()?;
+        let cycle = self.cycle.as_mut()?;
+        let (refused, mask) = (std::mem::take(&mut cycle.refused), cycle.mask);
         let (stamp, fault) = (Stamp::instant(now.utc), fault.unwrap_or(self.fault));
         let mut samples = Vec::new();
-        let mut unasked: Vec<Block> = self.in_hand.drain(..).map(|asked| asked.block).collect();
-        unasked.extend(cycle.queue.drain(..));
-        for (block, exception) in cycle.refused.drain(..) {
+        for (block, exception) in refused {
             for wish in &block.wishes {
-                self.tell(cycle.mask, wish.tag, Err(Fault::Exception(exception)), stamp, &mut samples);
+                self.tell(wish.tag, Err(Fault::Exception(exception)), stamp, &mut samples);
             }
         }
-        // A search given up has told nobody about the pieces it did not come to.
-        if let Some(search) = cycle.search.take() {
-            unasked.extend(search.untold());
+        // Wherever it was left: in the queue, in a search, in hand.
+        for wish in self.map.wishes(mask) {
+            self.tell(wish.tag, Err(fault), stamp, &mut samples);
         }
-        for wish in unasked.iter().flat_map(|block| &block.wishes) {
-            self.tell(cycle.mask, wish.tag, Err(fault), stamp, &mut samples);
+        self.in_hand.clear();
+        let cycle = self.cycle.take()?;
+        if let Some(unasked) = cycle.queue.front().and_then(|block| block.wishes.first())
+            && !cycle.alive
+        {
+            self.lead_with(unasked.tag);
         }
         let mut batches: Vec<FieldBatch> = self.batch(stamp, samples).into_iter().collect();
         batches.extend(self.dependents(cycle.mask, fault, stamp));
@@ -490,7 +531,7 @@ impl Device {
             else {
                 continue;
             };
-            if mask & super::agenda::rate_bit(usize::from(point.rate)) == 0 {
+            if !is_due(point, mask) {
                 continue;
             }
             let own = usize::try_from(point.cell).ok().and_then(|cell| self.kept.get(cell)?.as_ref());
@@ -526,11 +567,7 @@ impl Device {
 
     /// Every point of these rates has failed; nothing was asked.
     pub fn state(&self, mask: u64, fault: Option<Fault>, now: UtcMs) -> Option<FieldBatch> {
-        let due = self
-            .map
-            .points
-            .iter()
-            .filter(|point| mask & super::agenda::rate_bit(usize::from(point.rate)) != 0);
+        let due = self.map.points.iter().filter(|point| is_due(point, mask));
         let raw = Err(fault.unwrap_or(self.fault));
         let samples = due.map(|point| Sample { point: point.id, raw: raw.clone() }).collect();
         self.batch(Stamp::instant(now), samples)
@@ -538,14 +575,14 @@ impl Device {
 
     /// What the pace of an answer teaches.
     fn learn_pace(&mut self, request: ReadRequest, answer: &Answer, now: Mono) {
-        let wire_us = self.wire_us(request);
         match &answer.outcome {
-            Ok(_) | Err(AskError::Exception(_)) => {
+            // What a gateway says in place of the device does not tell how quick the device is.
+            outcome if is_sign_of_life(outcome) => {
                 let elapsed_ms = answer.answered_at.mono.since_ms(answer.asked_at);
-                self.rtt.answered(wire_us, elapsed_ms * 1_000);
+                self.rtt.answered(self.wire_us(request), elapsed_ms * 1_000);
             }
             Err(AskError::Timeout) => self.rtt.timed_out(),
-            Err(_) => {}
+            _ => {}
         }
         match &answer.outcome {
             Err(AskError::Timeout) => self.depth.strained(answer.asked_at, now),
@@ -558,7 +595,16 @@ impl Device {
     /// A probe has been answered, or not.
     pub fn probed(&mut self, answer: &Answer, now: Mono) -> bool {
         self.learn_pace(self.probe, answer, now);
-        is_sign_of_life(&answer.outcome)
+        let alive = is_sign_of_life(&answer.outcome);
+        if let Err(error) = &answer.outcome
+            && !alive
+        {
+            self.fault = error.fault();
+            let next = self.lead.unwrap_or(0) + 1;
+            let exists = usize::try_from(next).is_ok_and(|next| next < self.map.cells.len());
+            self.lead_with(if exists { next } else { 0 });
+        }
+        alive
     }
 
     /// The latency its requests are planned with, once there is one. Microseconds.
@@ -569,6 +615,22 @@ impl Device {
     fn batch(&self, stamp: Stamp, samples: Vec<Sample>) -> Option<FieldBatch> {
         (!samples.is_empty()).then(|| stamp.batch(&self.name, samples))
     }
+}
+
+fn is_due(point: &PointAt, mask: u64) -> bool {
+    mask & rate_bit(usize::from(point.rate)) != 0
+}
+
+/// What was refused and is to be put to the test; none if its turn has come and the plan does not
+/// allow to ask for it (any more).
+fn lesson_due(holes: &mut Holes, limits: &DeviceLimits, now: UtcMs) -> Option<ReadRequest> {
+    let request = holes.due(now)?;
+    let (table, start, count) = (request.table(), request.start(), request.count());
+    if allowed(Wish { table, start, count, tag: 0 }, limits).is_err() {
+        holes.retried(request, Reply::Nothing, now);
+        return None;
+    }
+    Some(request)
 }
 
 /// The cells a point is made of, its own first.
@@ -585,3 +647,6 @@ fn is_sign_of_life(outcome: &Result<Vec<u16>, AskError>) -> bool {
         Err(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -345,13 +345,6 @@ impl Search {
         piece
     }
 
-    /// What has been asked for and not been told yet, if the search is given up here.
-    pub fn untold(self) -> Vec<Block> {
-        let Search { parents, asks, to_halve, .. } = self;
-        let to_halve = parents.into_iter().enumerate().filter(|(of, _)| to_halve.contains(of));
-        asks.into_iter().map(|ask| ask.block).chain(to_halve.map(|(_, parent)| parent.block)).collect()
-    }
-
     fn refuse(&mut self, role: Role, block: Block, exception: u8, now: UtcMs) -> Piece {
         if matches!(role, Role::Piece | Role::Half(_)) && block.split().is_some() {
             self.to_halve.push(self.parents.len());

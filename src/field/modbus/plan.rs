@@ -177,7 +177,8 @@ fn cap(limits: &DeviceLimits, table: Table) -> u16 {
     if table.is_bits() { limits.bits_max.min(BITS_MAX) } else { limits.registers_max.min(REGISTERS_MAX) }
 }
 
-fn allowed(wish: Wish, limits: &DeviceLimits) -> Result<(), PlanError> {
+/// Whether the device may be asked for it at all, whatever it was known to refuse.
+pub(super) fn allowed(wish: Wish, limits: &DeviceLimits) -> Result<(), PlanError> {
     if wish.count > cap(limits, wish.table) {
         return Err(RequestError::Count(wish.count).into());
     }

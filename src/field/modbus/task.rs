@@ -288,7 +288,7 @@ impl Poller {
             tokio::select! {
                 biased;
                 output = &mut future => return Ok(output),
-                devices = self.changes.recv() => self.change(devices),
+                devices = self.changes.recv() => self.change(devices).await?,
                 () = self.outlet.clock.sleep_until(wait_until) => {}
             }
         }
@@ -301,7 +301,7 @@ impl Poller {
     {
         loop {
             if let Ok(devices) = self.changes.try_recv() {
-                self.change(Some(devices));
+                self.change(Some(devices)).await?;
             }
             let turn = match self.agenda.next(self.outlet.clock.now()) {
                 Next::Take(turn) => turn,
@@ -310,7 +310,7 @@ impl Poller {
                     tokio::select! {
                         biased;
                         broken = line.idle() => return Ok(broken),
-                        devices = self.changes.recv() => self.change(devices),
+                        devices = self.changes.recv() => self.change(devices).await?,
                         () = self.outlet.clock.sleep_until(until) => {}
                     }
                     continue;
@@ -433,6 +433,7 @@ impl Poller {
         let alive = device.probed(&answer, now.mono);
         self.agenda.set_probe_cost(index, whole_ms(device.timeout(&request)));
         self.agenda.probed(index, alive, started, now.mono);
+        self.agenda.rests(index, now.mono.plus_ms(device.pause_ms()));
         if alive {
             info!(bus = %self.bus, device = %device.name, "Device answers again.");
             self.status.set_demoted(index, false);
@@ -451,21 +452,26 @@ impl Poller {
     }
 
     /// Other devices from now on; none if nobody can send any more, which never happens.
-    fn change(&mut self, devices: Option<Vec<Device>>) {
-        let Some(mut devices) = devices else { return };
+    async fn change(&mut self, devices: Option<Vec<Device>>) -> Result<(), ReaderGone> {
+        let Some(mut devices) = devices else { return Ok(()) };
+        let mut held_back = Vec::new();
         let mut before: Vec<Option<Device>> =
             std::mem::take(&mut self.devices).into_iter().map(Some).collect();
         let now = self.outlet.clock.now();
         for device in &mut devices {
             let same = |old: &&mut Option<Device>| old.as_ref().is_some_and(|old| old.name == device.name);
             if let Some(old) = before.iter_mut().find(same).and_then(Option::take) {
-                device.succeed(old, now);
+                held_back.extend(device.succeed(old, now));
             }
         }
         self.devices = devices;
         self.status.update(self.devices.iter().map(|device| &device.name));
         self.agenda.update(self.devices.iter().map(Device::times), now);
         info!(bus = %self.bus, devices = self.devices.len(), "The plan of the bus has changed.");
+        for batch in held_back {
+            self.outlet.emit(batch).await?;
+        }
+        Ok(())
     }
 }
 
