@@ -105,8 +105,10 @@ struct Cycle {
     mask: u64,
     began: Mono,
     queue: VecDeque<Block>,
-    /// The cells whose points have their samples.
+    /// The cells whose points have their samples ...
     told: Vec<bool>,
+    /// ... and how many of those that are wanted have not.
+    untold: usize,
     search: Option<Search>,
     /// Refused while another one was searched.
     refused: VecDeque<(Block, u8)>,
@@ -268,7 +270,12 @@ impl Device {
         self.kept.fill(None);
         // What is due was planned at build together with all else, and any part of that can be
         // planned. What could not would count as not asked at the end of the cycle.
-        let Planned { mut asked, held_back } = self.planned(mask).cloned().unwrap_or_default();
+        let planned = self.planned(mask).ok().cloned();
+        let count = |planned: &Planned| {
+            planned.held_back.len() + planned.asked.iter().map(|block| block.wishes.len()).sum::<usize>()
+        };
+        let untold = planned.as_ref().map_or(usize::MAX, count);
+        let Planned { mut asked, held_back } = planned.unwrap_or_default();
         let cost_us: u64 = asked.iter().map(|block| self.cost.request_us(block.request)).sum();
         let leads = |block: &Block| block.wishes.iter().any(|wish| Some(wish.tag) == self.lead);
         let first = asked.iter().position(leads).unwrap_or(0);
@@ -278,6 +285,7 @@ impl Device {
             began: now.mono,
             queue: asked.into(),
             told: vec![false; self.map.cells.len()],
+            untold,
             search: None,
             refused: VecDeque::new(),
             tested: false,
@@ -464,6 +472,7 @@ impl Device {
         if cycle.told.get_mut(cell).is_none_or(|told| std::mem::replace(told, true)) {
             return;
         }
+        cycle.untold = cycle.untold.saturating_sub(1);
         for index in &of_cell.direct {
             let (Some(point), Some(register)) =
                 (self.map.points.get(*index), self.plan.registers.get(*index))
@@ -496,8 +505,10 @@ impl Device {
             }
         }
         // Wherever it was left: in the queue, in a search, in hand.
-        for wish in self.map.wishes(mask) {
-            self.tell(wish.tag, Err(fault), stamp, &mut samples);
+        if self.cycle.as_ref().is_some_and(|cycle| cycle.untold > 0) {
+            for wish in self.map.wishes(mask) {
+                self.tell(wish.tag, Err(fault), stamp, &mut samples);
+            }
         }
         self.in_hand.clear();
         let cycle = self.cycle.take()?;

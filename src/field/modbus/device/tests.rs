@@ -53,7 +53,7 @@ fn at(ms: u64) -> Now {
 fn item(table: Table, address: u16) -> u16 {
     match table {
         Table::Coil => address % 2,
-        Table::Discrete => u16::from(address % 3 == 0),
+        Table::Discrete => u16::from(address.is_multiple_of(3)),
         Table::Holding => address % 5,
         Table::Input => 1_000 + address,
     }
@@ -366,7 +366,7 @@ proptest! {
         for (number, register) in registers.iter_mut().enumerate() {
             register.point = format!("unit/r{number}").parse().unwrap();
         }
-        let limits = DeviceLimits { in_flight_max, registers_max, ..DeviceLimits::default() };
+        let limits = DeviceLimits { registers_max, in_flight_max, ..DeviceLimits::default() };
         let mut device = build(&plan(limits, registers));
         let mut kinds = kinds.into_iter().cycle();
         let mut now_ms = 0;
