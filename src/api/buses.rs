@@ -5,7 +5,7 @@
 
 use crate::config;
 use crate::field::modbus::{BusStatus, StatusHandle};
-use crate::point::UtcMs;
+use crate::point::{Name, UtcMs};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,12 +15,13 @@ pub struct Buses(Arc<[Seat]>);
 
 #[derive(Debug)]
 struct Seat {
-    plan: config::Bus,
+    id: Name,
     driver: Mutex<Driver>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Driver {
+    plan: Arc<config::Bus>,
     /// Of the driver that runs or ran last.
     status: Option<StatusHandle>,
     running: bool,
@@ -30,9 +31,9 @@ struct Driver {
 
 /// A bus at one moment.
 #[derive(Debug)]
-pub struct BusNow<'a> {
+pub struct BusNow {
     /// What the configuration says of it.
-    pub plan: &'a config::Bus,
+    pub plan: Arc<config::Bus>,
     /// Whether a driver runs; none does before the start and while one that ended is made anew.
     pub running: bool,
     /// What the driver says; of one that ended only when its devices last gave a value. None
@@ -52,14 +53,24 @@ pub struct Followed {
 impl Buses {
     /// The buses of a plan, no driver running yet.
     pub fn new(plan: &config::Plan) -> Buses {
-        Buses(plan.buses.iter().map(|bus| Seat { plan: bus.clone(), driver: Mutex::default() }).collect())
+        Buses(plan.buses.iter().map(Seat::new).collect())
+    }
+
+    /// Other devices, or other registers on them, from now on; a bus the plan does not have stays
+    /// as it is.
+    pub fn replan(&self, plan: &config::Plan) {
+        for bus in &plan.buses {
+            if let Some(seat) = self.0.iter().find(|seat| seat.id == bus.id) {
+                seat.lock().plan = Arc::new(bus.clone());
+            }
+        }
     }
 
     /// From now on a bus is what this status says, until the returned guard is dropped. None if
     /// the plan has no such bus.
     pub fn follow(&self, status: StatusHandle) -> Option<Followed> {
         let bus = status.read().bus;
-        let index = self.0.iter().position(|seat| seat.plan.id.as_str() == &*bus)?;
+        let index = self.0.iter().position(|seat| seat.id.as_str() == &*bus)?;
         let mut driver = self.0.get(index)?.lock();
         if let Some(before) = driver.status.replace(status) {
             let seen = before.read().devices.into_iter();
@@ -70,7 +81,7 @@ impl Buses {
     }
 
     /// All buses in the order of the configuration.
-    pub fn read(&self) -> Vec<BusNow<'_>> {
+    pub fn read(&self) -> Vec<BusNow> {
         self.0.iter().map(Seat::read).collect()
     }
 }
@@ -84,7 +95,13 @@ impl Drop for Followed {
 }
 
 impl Seat {
-    fn read(&self) -> BusNow<'_> {
+    fn new(bus: &config::Bus) -> Seat {
+        let plan = Arc::new(bus.clone());
+        let driver = Driver { plan, status: None, running: false, earlier: HashMap::new() };
+        Seat { id: bus.id.clone(), driver: Mutex::new(driver) }
+    }
+
+    fn read(&self) -> BusNow {
         let driver = self.lock();
         let mut status = driver.status.as_ref().map(StatusHandle::read);
         if let Some(status) = &mut status {
@@ -94,7 +111,7 @@ impl Seat {
                     device.last_good_at.or_else(|| driver.earlier.get(&device.device).copied());
             }
         }
-        BusNow { plan: &self.plan, running: driver.running, status }
+        BusNow { plan: Arc::clone(&driver.plan), running: driver.running, status }
     }
 
     /// Plain data behind the lock: a thread that panicked left it usable.

@@ -23,7 +23,7 @@ mod viewer;
 pub mod wire;
 
 pub use buses::{BusNow, Buses, Followed};
-pub use plant::{Plant, PlantPoint};
+pub use plant::{Plant, PlantPoint, Plants};
 pub use router::{openapi, router, shell};
 pub use state::{AppState, Handles};
 pub use viewer::Viewer;

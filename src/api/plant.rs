@@ -3,7 +3,7 @@
 use crate::config;
 use crate::point::{Address, Name, Names, PointId};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The site, its assets and its points.
 #[derive(Debug)]
@@ -14,6 +14,27 @@ pub struct Plant {
     /// In the order of addresses: the order of every list and of its cursor.
     points: BTreeMap<Address, Arc<PlantPoint>>,
     by_id: HashMap<PointId, Arc<PlantPoint>>,
+}
+
+/// The plant as it is now; clones show the same one.
+#[derive(Clone, Debug)]
+pub struct Plants(Arc<RwLock<Arc<Plant>>>);
+
+impl Plants {
+    /// The plant at first.
+    pub fn new(plant: Plant) -> Plants {
+        Plants(Arc::new(RwLock::new(Arc::new(plant))))
+    }
+
+    /// The plant now.
+    pub fn now(&self) -> Arc<Plant> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Another one from now on; an answer that is being written still tells of the one before.
+    pub fn replace(&self, plant: Plant) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plant);
+    }
 }
 
 /// A point and its number.

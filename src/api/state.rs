@@ -3,7 +3,7 @@
 use super::buses::Buses;
 use super::live::Hub;
 use super::metrics::Metrics;
-use super::plant::Plant;
+use super::plant::{Plant, Plants};
 use crate::alarms::Alarms;
 use crate::clock::Clock;
 use crate::db::Db;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 /// What `runtime` hands in.
 pub struct Handles {
     /// What there is.
-    pub plant: Plant,
+    pub plant: Plants,
     /// The buses and who drives them.
     pub buses: Buses,
     /// The newest values.
@@ -73,9 +73,9 @@ impl AppState {
         AppState(Arc::new(Shared { handles, epoch, requests: AtomicU64::new(0), live, metrics }))
     }
 
-    /// What there is.
-    pub fn plant(&self) -> &Plant {
-        &self.0.handles.plant
+    /// What there is now. A handler asks once, so that its answer is of one plan.
+    pub fn plant(&self) -> Arc<Plant> {
+        self.0.handles.plant.now()
     }
 
     /// The buses and who drives them.

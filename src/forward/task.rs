@@ -60,7 +60,7 @@ pub struct Parts {
 /// The task of one target.
 pub struct Task {
     target: Target,
-    mapping: Arc<Mapping>,
+    mapping: watch::Receiver<Arc<Mapping>>,
     endpoint: Endpoint,
     dead: DeadLetters,
     db: Db,
@@ -97,8 +97,12 @@ enum PassError {
 
 impl Task {
     /// The task of one target, at the place its cursor kept. A target that is new begins with the
-    /// oldest record of the log.
-    pub async fn open(target: &Target, mapping: Arc<Mapping>, parts: &Parts) -> Result<Task, DbError> {
+    /// oldest record of the log. Each parcel is written by the newest `mapping`.
+    pub async fn open(
+        target: &Target,
+        mapping: watch::Receiver<Arc<Mapping>>,
+        parts: &Parts,
+    ) -> Result<Task, DbError> {
         let cursor = Task::cursor(&target.id, &parts.db).await?;
         // Targets that went down together must not come back in step.
         let seed = parts.clock.utc().0.unsigned_abs()
@@ -210,13 +214,14 @@ impl Task {
         let mut parcel = Parcel { lines: Lines::default(), upto: self.cursor, skipped: 0, records: 0 };
         let texts = self.history.texts();
         let word = |id| texts.word(id);
+        let mapping = Arc::clone(&self.mapping.borrow());
         for (seq, batch) in &self.ahead {
             let fits = parcel.lines.len() + batch.readings.len() <= self.target.batch_lines_max;
             if parcel.records > 0 && !fits {
                 break;
             }
             for reading in &batch.readings {
-                let written = parcel.lines.push(|out| match self.mapping.write(out, reading, &word) {
+                let written = parcel.lines.push(|out| match mapping.write(out, reading, &word) {
                     Written::Line => Ok(true),
                     Written::Unmapped | Written::NoTime | Written::Empty => Err(()),
                 });

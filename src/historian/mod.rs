@@ -145,6 +145,15 @@ impl Historian {
         store.catalogue(|db| db.declare(points, head, now))
     }
 
+    /// To declare points while it writes.
+    pub fn declarer(&self) -> Declarer {
+        Declarer {
+            store: Arc::clone(&self.writer.store),
+            shared: Arc::clone(&self.writer.shared),
+            clock: self.writer.clock.clone(),
+        }
+    }
+
     /// Numbers what comes from now on behind `followed`, the furthest place of whoever follows the
     /// log by a cursor of its own: someone who stood further on than the log would wait in silence
     /// until it had grown as long again. True if the log was shorter, as after the loss of the
@@ -179,6 +188,38 @@ impl Historian {
     /// still written (one try), the store is left tidy, and this returns.
     pub async fn run(self, feeds: mpsc::Receiver<HistorianFeed>, stop: CancellationToken) {
         self.writer.run(feeds, stop).await;
+    }
+}
+
+/// Brings the catalogue in line with another configuration beside the running writer.
+#[derive(Clone)]
+pub struct Declarer {
+    store: Arc<Mutex<Store>>,
+    shared: Arc<Shared>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Declarer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Declarer").finish_non_exhaustive()
+    }
+}
+
+impl Declarer {
+    /// As [`Historian::declare`]; waits for a commit under way, and a commit waits for it. A new
+    /// epoch begins behind what is stored: readings that are on their way count to it.
+    pub async fn declare(
+        &self,
+        points: Vec<Declared>,
+    ) -> Result<(Catalogue, Vec<CatalogueChange>), CatalogueError> {
+        let Declarer { store, shared, clock } = self.clone();
+        let work = move || {
+            let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+            let head = *shared.head.borrow();
+            store.catalogue(|db| db.declare(&points, head, clock.utc()))
+        };
+        let died = |died| CatalogueError::from(JournalError::Io(std::io::Error::other(died)));
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(died(error)))
     }
 }
 

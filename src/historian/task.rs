@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(super) struct Writer {
-    /// Locked only by the blocking thread of the one commit or tidying that runs.
+    /// Locked only by a blocking thread: the one commit or tidying that runs, or a declaration.
     pub store: Arc<Mutex<Store>>,
     pub shared: Arc<Shared>,
     pub devices: Devices,

@@ -4,6 +4,7 @@
 //! between, never the newest: it asks for what changed since a version it has seen.
 
 use crate::point::{Batch, PointId, Quality, Reading, Reason, UtcMs};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -29,11 +30,13 @@ pub struct Current(Arc<Table>);
 const SHARD: usize = 1_024;
 
 type Slots = Vec<Option<CurrentValue>>;
+type Shard = Arc<RwLock<Slots>>;
 
 #[derive(Debug)]
 struct Table {
-    /// Slot `id % SHARD` of shard `id / SHARD`: catalogue numbers are dense.
-    shards: Vec<RwLock<Slots>>,
+    /// Slot `id % SHARD` of shard `id / SHARD`: catalogue numbers are dense. The outer lock is
+    /// only ever held to find a shard, or to add one for points that come while running.
+    shards: RwLock<Vec<Shard>>,
     /// Holds the version of the last batch; a version is published only when all its slots are
     /// written, so a reader that starts from it misses nothing.
     writer: Mutex<u64>,
@@ -43,27 +46,45 @@ struct Table {
 impl Current {
     /// A table in which every point waits for its first value, Bad (initial) since `at`.
     pub fn new(points: &[PointId], at: UtcMs) -> Current {
-        let shards = points.iter().map(|id| place(*id).0 + 1).max().unwrap_or(0);
-        let table = Table {
-            shards: (0..shards).map(|_| RwLock::new(Slots::new())).collect(),
-            writer: Mutex::new(0),
-            version: AtomicU64::new(0),
-        };
+        let table = Table { shards: RwLock::default(), writer: Mutex::new(0), version: AtomicU64::new(0) };
         let current = Current(Arc::new(table));
-        let waiting = |point: &PointId| Reading {
-            point: *point,
-            at,
-            value: None,
-            quality: Quality::Bad(Reason::Initial),
-        };
-        current.apply(&Batch {
+        current.replan(points, &BTreeSet::new(), at);
+        current
+    }
+
+    /// Other points from now on. One of `anew`, or one that was not there, waits for its first
+    /// value, Bad (initial) since `at`; one that is there no more has no value.
+    pub fn replan(&self, points: &[PointId], anew: &BTreeSet<PointId>, at: UtcMs) {
+        self.make_room(points);
+        let waiting =
+            |point: PointId| Reading { point, at, value: None, quality: Quality::Bad(Reason::Initial) };
+        let fresh = points.iter().copied().filter(|id| anew.contains(id) || self.get(*id).is_none());
+        self.apply(&Batch {
             device: "".into(),
             source_at: None,
             received_at: at,
             at_error_ms: 0,
-            readings: points.iter().map(waiting).collect(),
+            readings: fresh.map(waiting).collect(),
         });
-        current
+        let planned: BTreeSet<PointId> = points.iter().copied().collect();
+        let shards = self.0.shards.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for shard in shards {
+            for slot in shard.write().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+                *slot = slot.filter(|held| planned.contains(&held.reading.point));
+            }
+        }
+    }
+
+    fn make_room(&self, points: &[PointId]) {
+        let needed = points.iter().map(|id| place(*id).0 + 1).max().unwrap_or(0);
+        let mut shards = self.0.shards.write().unwrap_or_else(PoisonError::into_inner);
+        if shards.len() < needed {
+            shards.resize_with(needed, Shard::default);
+        }
+    }
+
+    fn shard(&self, index: usize) -> Option<Shard> {
+        self.0.shards.read().unwrap_or_else(PoisonError::into_inner).get(index).cloned()
     }
 
     /// After a restart: the last values the history knows, Uncertain (stale) until a new one comes.
@@ -89,7 +110,7 @@ impl Current {
             let shard = place(first.point).0;
             let run = rest.iter().take_while(|reading| place(reading.point).0 == shard).count();
             let (here, next) = rest.split_at(run);
-            if let Some(slots) = self.0.shards.get(shard) {
+            if let Some(slots) = self.shard(shard) {
                 let mut slots = slots.write().unwrap_or_else(PoisonError::into_inner);
                 for reading in here {
                     put(&mut slots, batch, *reading, version);
@@ -104,7 +125,8 @@ impl Current {
     /// The newest value of a point; none for a point that is not in the plan.
     pub fn get(&self, id: PointId) -> Option<CurrentValue> {
         let (shard, slot) = place(id);
-        let slots = self.0.shards.get(shard)?.read().unwrap_or_else(PoisonError::into_inner);
+        let shard = self.shard(shard)?;
+        let slots = shard.read().unwrap_or_else(PoisonError::into_inner);
         slots.get(slot).copied().flatten()
     }
 
@@ -136,7 +158,8 @@ impl Current {
         let mut done = 0;
         while let Some(first) = ids.get(done) {
             let shard = place(*first).0;
-            let slots = self.0.shards.get(shard).map(|s| s.read().unwrap_or_else(PoisonError::into_inner));
+            let held = self.shard(shard);
+            let slots = held.as_ref().map(|slots| slots.read().unwrap_or_else(PoisonError::into_inner));
             let run = ids.iter().skip(done).take_while(|id| place(**id).0 == shard).take(SHARD);
             let mut count = 0;
             for id in run {
@@ -201,6 +224,23 @@ mod tests {
         let value = current.get(PointId(5_000)).unwrap();
         assert_eq!((value.reading.at, value.received_at, value.at_error_ms), (UtcMs(20), UtcMs(20), 3));
         assert_eq!(value.version, current.version());
+    }
+
+    #[test]
+    fn another_plan_keeps_what_stays_and_forgets_what_goes() {
+        let current = Current::new(&[PointId(1), PointId(2), PointId(3)], UtcMs(0));
+        current.apply(&batch(5, [(1, 10), (2, 20), (3, 30)]));
+        let kept = current.get(PointId(1));
+        // One number lies far behind all there were.
+        current.replan(&[PointId(1), PointId(3), PointId(9_000)], &BTreeSet::from([PointId(3)]), UtcMs(7));
+        assert_eq!(current.get(PointId(1)), kept);
+        assert_eq!(current.get(PointId(2)), None);
+        for waiting in [3, 9_000] {
+            let reading = current.get(PointId(waiting)).unwrap().reading;
+            assert_eq!((reading.at, reading.quality), (UtcMs(7), Quality::Bad(Reason::Initial)));
+        }
+        current.apply(&batch(8, [(9_000, 1)]));
+        assert_eq!(current.get(PointId(9_000)).unwrap().reading.at, UtcMs(8));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{PointSettings, Settings};
 use crate::clock::{Mono, Now};
 use crate::field::{AckHandle, FieldBatch, Sample};
 use crate::point::{Batch, PointId, Quality, Reading, Reason, TextId, UtcMs, Value};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// A source stamp this far ahead of plantroom's clock is a wrong clock. Milliseconds.
@@ -86,23 +86,33 @@ struct Slot {
 impl Engine {
     /// An engine whose points all wait since `now`.
     pub fn new(settings: Settings, now: Now) -> Engine {
-        let slot = |settings: &PointSettings| Slot {
-            id: settings.id,
-            recipe: Recipe::new(settings),
-            stale_after_ms: settings.stale_after_ms,
-            last: None,
-            source_at: None,
-            heard: now.mono,
-            silent: false,
-        };
         let Settings { points, plausible_from } = settings;
         Engine {
-            points: points.iter().map(|point| (point.id, slot(point))).collect(),
+            points: points.iter().map(|point| (point.id, Slot::waiting(point, now.mono))).collect(),
             quiet_until: now.mono,
             plausible_from,
             seen: Seen::default(),
             wall: Wall { last: now, doubtful_until: None },
         }
+    }
+
+    /// Other settings from now on. A point that is still there goes on with what is known of it;
+    /// one of `anew`, or one that was not there, waits for its first value since `now`; what is
+    /// there no more is forgotten.
+    pub fn replan(&mut self, settings: &Settings, anew: &BTreeSet<PointId>, now: Now) {
+        let known = std::mem::replace(&mut self.points, Points::from_iter(None)).into_entries();
+        let mut known: BTreeMap<_, _> = known.filter(|(id, _)| !anew.contains(id)).collect();
+        let mut slot = |settings: &PointSettings| match known.remove(&settings.id) {
+            Some(slot) => {
+                let stale_after_ms = settings.stale_after_ms;
+                Slot { recipe: Recipe::new(settings), stale_after_ms, ..slot }
+            }
+            None => Slot::waiting(settings, now.mono),
+        };
+        self.points = settings.points.iter().map(|point| (point.id, slot(point))).collect();
+        self.plausible_from = settings.plausible_from;
+        // A point may have to speak sooner now than any did before.
+        self.quiet_until = now.mono;
     }
 
     /// What the history knows, after a restart: silence is then said with the last value, and
@@ -220,6 +230,19 @@ struct Stamp {
 }
 
 impl Slot {
+    /// Of a point that waits for its first value since `now`.
+    fn waiting(settings: &PointSettings, now: Mono) -> Slot {
+        Slot {
+            id: settings.id,
+            recipe: Recipe::new(settings),
+            stale_after_ms: settings.stale_after_ms,
+            last: None,
+            source_at: None,
+            heard: now,
+            silent: false,
+        }
+    }
+
     fn make(&self, sample: Sample, stamp: Stamp, texts: &mut dyn FnMut(&str) -> Option<TextId>) -> Reading {
         // Such a value may be older than the point may be silent: a retained MQTT message of any age.
         let doubt = stamp.doubt || stamp.error_ms > self.stale_after_ms;

@@ -23,12 +23,25 @@ pub use points::Points;
 pub use task::{Limits, Outlets, Task};
 
 use crate::field::AckHandle;
-use crate::point::{Batch, TextId, UtcMs};
+use crate::point::{Batch, PointId, TextId, UtcMs};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// Gives a word its number, a new one if it is new; none when the dictionary refuses it (too
 /// long, too many). The dictionary is the historian's; its end of this is handed in at build.
 pub type TextIds = Box<dyn FnMut(&str) -> Option<TextId> + Send + Sync>;
+
+/// Other points for the running task.
+#[derive(Debug)]
+pub struct Change {
+    /// All points from now on.
+    pub settings: Settings,
+    /// Those whose values mean something else than before: they wait for their first one.
+    pub anew: BTreeSet<PointId>,
+    /// Told when nothing more is made with the old settings.
+    pub taken: oneshot::Sender<()>,
+}
 
 /// What the alarms are fed with.
 #[derive(Clone, Debug)]

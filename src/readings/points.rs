@@ -26,6 +26,11 @@ impl<T> Points<T> {
         self.entries.iter_mut().map(|(_, value)| value)
     }
 
+    /// The values with their points, in order.
+    pub fn into_entries(self) -> impl Iterator<Item = (PointId, T)> {
+        self.entries.into_iter()
+    }
+
     /// Where a point stands; moves the finger there.
     fn place(&mut self, id: PointId) -> Option<usize> {
         let at = |place: usize| self.entries.get(place).map(|(id, _)| *id);

@@ -14,7 +14,7 @@
 //! full disk would silence the alarms behind it.
 
 use super::engine::{Engine, Outcome};
-use super::{Current, Feed, HistorianFeed, Lost, Metrics, TextIds};
+use super::{Change, Current, Feed, HistorianFeed, Lost, Metrics, TextIds};
 use crate::clock::{Clock, Mono};
 use crate::field::{AckHandle, FieldBatch};
 use crate::point::{Batch, Severity, UtcMs};
@@ -71,6 +71,8 @@ pub struct Task {
     pub limits: Limits,
     /// Where readings go.
     pub outlets: Outlets,
+    /// Other points, while it runs. Nobody need hold the other end.
+    pub changes: mpsc::Receiver<Change>,
 }
 
 impl std::fmt::Debug for Task {
@@ -114,6 +116,7 @@ impl Task {
                     self.lose_overdue(&mut backlog).await;
                     timer.set(clock.sleep_until(due));
                 }
+                Some(change) = self.changes.recv() => self.change(change),
                 Ok(permit) = historian.reserve(), if backlog.pressing => {
                     if let Some(waiting) = backlog.take() {
                         permit.send(waiting.feed);
@@ -128,6 +131,15 @@ impl Task {
             }
         }
         self.hand_over(backlog).await;
+    }
+
+    /// Takes other points over. What a bus has sent of one that is gone is dropped when it comes.
+    fn change(&mut self, Change { settings, anew, taken }: Change) {
+        self.engine.replan(&settings, &anew, self.clock.now());
+        let points: Vec<_> = settings.points.iter().map(|point| point.id).collect();
+        self.current.replan(&points, &anew, self.clock.utc());
+        // Nobody need wait for it.
+        let _heard = taken.send(());
     }
 
     async fn tick(&mut self, backlog: &mut Backlog) {
@@ -366,6 +378,7 @@ mod tests {
     use crate::field::{Ack, AckReceiver, AckSender, Raw, Sample, acks};
     use crate::point::{Decimal, PointId, Quality, Reason, Value, ValueKind};
     use crate::readings::{PointSettings, Settings};
+    use std::collections::BTreeSet;
     use std::future::Future;
     use std::sync::Arc;
     use std::time::Duration;
@@ -377,6 +390,7 @@ mod tests {
         field: mpsc::Sender<FieldBatch>,
         alarms: mpsc::Receiver<Feed>,
         historian: mpsc::Receiver<HistorianFeed>,
+        change: mpsc::Sender<Change>,
         acks: (AckSender, AckReceiver),
         current: Current,
         metrics: Metrics,
@@ -404,6 +418,7 @@ mod tests {
         let (field, field_rx) = mpsc::channel(4);
         let (alarms_tx, alarms) = mpsc::channel(64);
         let (historian_tx, historian) = mpsc::channel(historian_room);
+        let (change, changes) = mpsc::channel(1);
         let task = Task {
             engine: Engine::new(settings, clock.now()),
             current: current.clone(),
@@ -412,10 +427,11 @@ mod tests {
             metrics: metrics.clone(),
             limits,
             outlets: Outlets { alarms: alarms_tx, historian: historian_tx },
+            changes,
         };
         let stop = CancellationToken::new();
         let run = task.run(field_rx, stop.clone());
-        (Plant { field, alarms, historian, acks: acks(), current, metrics, clock, stop }, run)
+        (Plant { field, alarms, historian, change, acks: acks(), current, metrics, clock, stop }, run)
     }
 
     impl Plant {
@@ -580,6 +596,39 @@ mod tests {
             }
             assert_eq!(plant.historian.len(), HAND_OVER_BATCHES);
             assert_eq!(plant.clock.mono(), Mono(10));
+            plant.stop.cancel();
+        };
+        tokio::join!(run, test);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_points_are_taken_while_it_runs() {
+        let (mut plant, run) = plant(8);
+        let test = async {
+            plant.field.send(plant.quiet(40)).await.unwrap();
+            assert!(plant.alarms.recv().await.is_some());
+            let point = |id, scale| PointSettings {
+                id: PointId(id),
+                kind: ValueKind::Decimal,
+                scale: Decimal::from_int(scale),
+                offset: Decimal::ZERO,
+                range: None,
+                stale_after_ms: 60_000,
+            };
+            let points = vec![point(1, 10), point(2, 1)];
+            let settings = Settings { points, plausible_from: Settings::PLAUSIBLE_FROM };
+            let (taken, told) = tokio::sync::oneshot::channel();
+            let change = Change { settings, anew: BTreeSet::from([PointId(2)]), taken };
+            plant.change.send(change).await.unwrap();
+            told.await.unwrap();
+            assert_eq!(plant.shown(), Some(int(40)), "what was read with the old scale stays");
+            assert_eq!(plant.current.get(PointId(2)).unwrap().reading.quality, Quality::Bad(Reason::Initial));
+            let mut both = plant.quiet(5);
+            both.samples.push(Sample { point: PointId(2), ..both.samples[0].clone() });
+            plant.field.send(both).await.unwrap();
+            let Some(Feed::Readings(batch)) = plant.alarms.recv().await else { panic!("no readings") };
+            let values: Vec<_> = batch.readings.iter().map(|reading| reading.value).collect();
+            assert_eq!(values, [Some(int(50)), Some(int(5))]);
             plant.stop.cancel();
         };
         tokio::join!(run, test);

@@ -4,13 +4,15 @@
 //! nothing; what is wrong with the place (locked folder, broken file, port in use) is said there.
 //! [`Gateway::run`] spawns.
 
+use super::lines::Lines;
+use super::reload::{self, Reloader};
 use super::supervisor::{Stage, Supervisor};
 use crate::clock::Clock;
-use crate::config::Plan;
+use crate::config::{self, Plan};
 use crate::db::{Db, Writer};
 use crate::field::{FieldBatch, modbus, mqtt};
 use crate::historian::{DataDir, Historian, Opened};
-use crate::point::{Address, Catalogue, PointId};
+use crate::point::{Address, Catalogue, Name, PointId};
 use crate::readings::{self, Current, Feed, HistorianFeed};
 use crate::telemetry::{Health, Registry};
 use crate::{alarms, api, energy, forward, historian, net, ui, work_orders};
@@ -41,13 +43,12 @@ const REQUESTS_GRACE: Duration = Duration::from_secs(3);
 pub struct Gateway {
     supervisor: Supervisor,
     clock: Clock,
-    plan: Arc<Plan>,
-    catalogue: Catalogue,
     health: Health,
     stages: Stages,
     field: Field,
     forward: Forward,
     web: Web,
+    reload: reload::Task,
     writer: Writer,
     // Held to the end: the lock of the data directory.
     _data: DataDir,
@@ -74,8 +75,8 @@ struct Memos {
 struct Field {
     out: mpsc::Sender<FieldBatch>,
     modbus: modbus::Metrics,
-    /// What is known of the devices of each bus, in the order of the plan.
-    holes: Vec<Vec<modbus::Holes>>,
+    /// What was known at the start of each device, by its id and unit.
+    holes: BTreeMap<(Name, u8), modbus::Holes>,
     memos: mpsc::Sender<modbus::Memo>,
     mqtt: mqtt::Metrics,
     buses: api::Buses,
@@ -83,7 +84,7 @@ struct Field {
 
 struct Forward {
     parts: forward::Parts,
-    mapping: Arc<forward::Mapping>,
+    mapping: watch::Receiver<Arc<forward::Mapping>>,
 }
 
 struct Web {
@@ -91,6 +92,13 @@ struct Web {
     address: SocketAddr,
     router: axum::Router,
     state: api::AppState,
+}
+
+impl Web {
+    fn new(listener: TcpListener, address: SocketAddr, state: api::AppState) -> Web {
+        let router = api::router(state.clone()).merge(api::shell(ui::router(), state.clone()));
+        Web { listener, address, router, state }
+    }
 }
 
 /// The stores of a data directory, opened and in line with the plan.
@@ -107,29 +115,29 @@ impl Gateway {
     pub async fn build(plan: Plan, data: &Path, clock: Clock) -> anyhow::Result<Gateway> {
         let (registry, health) = (Registry::new(), Health::default());
         let supervisor = Supervisor::new(clock.clone(), health.clone());
-        let data_dir = DataDir::open(data)?;
+        let dir = DataDir::open(data)?;
         let Stores { mut historian, history, catalogue, db, writer } =
-            open_stores(&plan, &data_dir, &clock, &registry)?;
+            open_stores(&plan, &dir, &clock, &registry)?;
 
         let (field_out, readings_in) = mpsc::channel(FIELD_QUEUE);
         let (alarms_out, alarms_in) = mpsc::channel(ALARMS_QUEUE);
         let (historian_out, historian_in) = mpsc::channel(HISTORIAN_QUEUE);
         let outlets = readings::Outlets { alarms: alarms_out, historian: historian_out };
-        let readings = making_of_readings(&plan, &catalogue, &historian, &clock, &registry, outlets).await?;
+        let (readings, change_points) =
+            making_of_readings(&plan, &catalogue, &historian, &clock, &registry, outlets).await?;
         let (alarms, alarms_task) =
             watch_for_alarms(&plan, &catalogue, &db, &clock, &registry, &health, alarms_in).await?;
-        let energy_metrics = registered(&registry, energy::Metrics::register);
-        let energy_task =
-            energy::Task::open(&plan, &catalogue, db.clone(), clock.clone(), energy_metrics).await?;
+        let energy_task = count_energy(&plan, &catalogue, &db, &clock, &registry).await?;
         follow_on(&mut historian, &plan, &db, &energy_task).await?;
         let orders_metrics = registered(&registry, work_orders::Metrics::register);
-        let forward = forward_parts(&plan, &catalogue, &db, &history, &clock, &registry, &data_dir)?;
+        let (mapping, forward) = forward_parts(&plan, &catalogue, &db, &history, &clock, &registry, &dir)?;
         let (field, memos) = field_parts(&plan, &db, &registry, field_out).await?;
 
         let listener = listen(plan.http.listen).await?;
         let address = listener.local_addr()?;
+        let plants = api::Plants::new(api::Plant::new(&plan, |address| catalogue.find(address)));
         let state = api::AppState::new(api::Handles {
-            plant: api::Plant::new(&plan, |address| catalogue.find(address)),
+            plant: plants.clone(),
             buses: field.buses.clone(),
             current: readings.current.clone(),
             history: history.clone(),
@@ -145,7 +153,16 @@ impl Gateway {
             listen: address,
             stop: supervisor.stop_token(Stage::Http),
         });
-        let router = api::router(state.clone()).merge(api::shell(ui::router(), state.clone()));
+        let web = Web::new(listener, address, state);
+        let reload = reload::Task::new(reload::Held {
+            lines: Lines::new(Arc::new(plan), Arc::new(catalogue)),
+            clock: clock.clone(),
+            declarer: historian.declarer(),
+            readings: change_points,
+            plants,
+            buses: field.buses.clone(),
+            mapping,
+        });
         let stages = Stages {
             readings,
             readings_in,
@@ -157,20 +174,7 @@ impl Gateway {
             history,
             memos: Memos { db, inbox: memos },
         };
-        let (plan, web) = (Arc::new(plan), Web { listener, address, router, state });
-        Ok(Gateway {
-            supervisor,
-            health,
-            plan,
-            catalogue,
-            stages,
-            field,
-            forward,
-            web,
-            writer,
-            clock,
-            _data: data_dir,
-        })
+        Ok(Gateway { supervisor, health, reload, stages, field, forward, web, writer, clock, _data: dir })
     }
 
     /// Where the page is.
@@ -178,29 +182,23 @@ impl Gateway {
         format!("http://{}/", self.web.address)
     }
 
+    /// To give it another configuration once it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reload.reloader()
+    }
+
     /// Runs until `stop`, or until a stage fails; then brings everything down in order. `Err` if
     /// a stage failed.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let url = self.url();
-        let Gateway {
-            supervisor,
-            clock,
-            plan,
-            catalogue,
-            health,
-            stages,
-            field,
-            forward,
-            web,
-            writer,
-            _data,
-        } = self;
-        let wiring = Wiring { supervisor: &supervisor, clock, plan, catalogue: Arc::new(catalogue) };
+        let Gateway { supervisor, clock, health, stages, field, forward, web, reload, writer, _data } = self;
+        let wiring = Wiring { supervisor: &supervisor, clock, lines: reload.lines() };
         watch_health(&supervisor, &health, "historian", stages.historian.health());
         spawn_web(&supervisor, web);
         wiring.spawn_forward(&forward);
         spawn_stages(&supervisor, stages);
         wiring.spawn_field(field)?;
+        supervisor.stage(Stage::Field, "reload", reload.run(supervisor.stop_token(Stage::Field)));
         drop(wiring);
 
         tracing::info!(url, "Serving.");
@@ -222,34 +220,35 @@ impl Gateway {
 struct Wiring<'a> {
     supervisor: &'a Supervisor,
     clock: Clock,
-    plan: Arc<Plan>,
-    catalogue: Arc<Catalogue>,
+    lines: Lines,
 }
 
 impl Wiring<'_> {
     /// One driver for each bus and broker. What cannot be built at all ends the start.
     fn spawn_field(&self, field: Field) -> anyhow::Result<()> {
         let field = Arc::new(field);
-        for (bus, holes) in self.plan.buses.clone().into_iter().zip(field.holes.clone()) {
-            let (catalogue, clock, field) =
-                (Arc::clone(&self.catalogue), self.clock.clone(), Arc::clone(&field));
+        let (plan, catalogue) = self.lines.now();
+        for (index, bus) in plan.buses.iter().cloned().enumerate() {
+            let (lines, clock, field) = (self.lines.clone(), self.clock.clone(), Arc::clone(&field));
             let (name, buses) = (format!("bus {}", bus.id), field.buses.clone());
             let make = move || {
-                let id = |address: &Address| catalogue.find(address);
-                let memory = modbus::Memory { holes: holes.clone(), memos: Some(field.memos.clone()) };
-                modbus::Bus::build(&bus, &id, memory, clock.clone(), field.out.clone(), &field.modbus)
+                lines.build(index, &bus, |bus, catalogue| {
+                    let id = |address: &Address| catalogue.find(address);
+                    let memory = field.memory(bus);
+                    modbus::Bus::build(bus, &id, memory, clock.clone(), field.out.clone(), &field.modbus)
+                })
             };
-            make()?;
-            self.drive(name, make, move |bus, stop| {
+            drop(make()?);
+            self.drive(name, make, move |(bus, reachable), stop| {
                 let followed = buses.follow(bus.status());
                 async move {
                     bus.run(stop).await;
-                    drop(followed);
+                    drop((followed, reachable));
                 }
             });
         }
-        let points = Arc::new(self.points_no_bus_feeds());
-        for broker in self.plan.brokers.clone() {
+        let points = Arc::new(points_no_bus_feeds(&plan, &catalogue));
+        for broker in plan.brokers.clone() {
             let (points, clock, field) = (Arc::clone(&points), self.clock.clone(), Arc::clone(&field));
             let name = format!("broker {}", broker.id);
             let make = move || {
@@ -265,17 +264,6 @@ impl Wiring<'_> {
             self.drive(name, make, mqtt::Source::run);
         }
         Ok(())
-    }
-
-    /// What a message may speak for: a topic's captures come from outside, and must not be able
-    /// to stand in for a register.
-    fn points_no_bus_feeds(&self) -> BTreeMap<Address, PointId> {
-        let devices = self.plan.buses.iter().flat_map(|bus| &bus.devices);
-        let polled: BTreeSet<&Address> =
-            devices.flat_map(|device| &device.registers).map(|register| &register.point).collect();
-        let declared = self.catalogue.entries().filter(|entry| entry.declared);
-        let free = declared.filter(|entry| !polled.contains(&entry.address));
-        free.map(|entry| (entry.address.clone(), entry.id)).collect()
     }
 
     fn drive<D, E, F>(
@@ -303,11 +291,11 @@ impl Wiring<'_> {
     /// One driver for each target; each begins where its cursor stands.
     fn spawn_forward(&self, forward: &Forward) {
         let stop = self.supervisor.stop_token(Stage::Forward);
-        for target in self.plan.targets.clone() {
-            let (mapping, parts, stop) = (Arc::clone(&forward.mapping), forward.parts.clone(), stop.clone());
+        for target in self.lines.now().0.targets.clone() {
+            let (mapping, parts, stop) = (forward.mapping.clone(), forward.parts.clone(), stop.clone());
             let target = Arc::new(target);
             self.supervisor.driver(Stage::Forward, format!("target {}", target.id), move || {
-                let (target, mapping) = (Arc::clone(&target), Arc::clone(&mapping));
+                let (target, mapping) = (Arc::clone(&target), mapping.clone());
                 let (parts, stop) = (parts.clone(), stop.clone());
                 async move {
                     match forward::Task::open(&target, mapping, &parts).await {
@@ -320,6 +308,26 @@ impl Wiring<'_> {
             });
         }
     }
+}
+
+impl Field {
+    /// What a bus begins with.
+    fn memory(&self, bus: &config::Bus) -> modbus::Memory {
+        let known = |device: &config::Device| self.holes.get(&(device.id.clone(), device.unit)).cloned();
+        let holes = bus.devices.iter().map(|device| known(device).unwrap_or_default());
+        modbus::Memory { holes: holes.collect(), memos: Some(self.memos.clone()) }
+    }
+}
+
+/// What a message may speak for: a topic's captures come from outside, and must not be able to
+/// stand in for a register.
+fn points_no_bus_feeds(plan: &Plan, catalogue: &Catalogue) -> BTreeMap<Address, PointId> {
+    let devices = plan.buses.iter().flat_map(|bus| &bus.devices);
+    let polled: BTreeSet<&Address> =
+        devices.flat_map(|device| &device.registers).map(|register| &register.point).collect();
+    let declared = catalogue.entries().filter(|entry| entry.declared);
+    let free = declared.filter(|entry| !polled.contains(&entry.address));
+    free.map(|entry| (entry.address.clone(), entry.id)).collect()
 }
 
 fn spawn_stages(supervisor: &Supervisor, stages: Stages) {
@@ -449,7 +457,7 @@ async fn making_of_readings(
     clock: &Clock,
     registry: &Registry,
     outlets: readings::Outlets,
-) -> anyhow::Result<readings::Task> {
+) -> anyhow::Result<(readings::Task, mpsc::Sender<readings::Change>)> {
     let settings = readings::Settings::from_plan(&plan.points, catalogue);
     let points: Vec<PointId> = settings.points.iter().map(|point| point.id).collect();
     let metrics = registered(registry, readings::Metrics::register);
@@ -459,7 +467,8 @@ async fn making_of_readings(
     current.remember(last.iter().copied());
     let mut engine = readings::Engine::new(settings, clock.now());
     engine.remember(last);
-    Ok(readings::Task {
+    let (change, changes) = mpsc::channel(1);
+    let task = readings::Task {
         engine,
         current,
         texts: Box::new(move |word| texts.id(word)),
@@ -467,7 +476,9 @@ async fn making_of_readings(
         metrics,
         limits: readings::Limits::default(),
         outlets,
-    })
+        changes,
+    };
+    Ok((task, change))
 }
 
 /// A stage's counters, shown on the registry.
@@ -497,6 +508,17 @@ async fn watch_for_alarms(
     Ok(alarms::Task::build(rules, db.clone(), clock.clone(), feed, metrics, report).await?)
 }
 
+async fn count_energy(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    db: &Db,
+    clock: &Clock,
+    registry: &Registry,
+) -> anyhow::Result<energy::Task> {
+    let metrics = registered(registry, energy::Metrics::register);
+    Ok(energy::Task::open(plan, catalogue, db.clone(), clock.clone(), metrics).await?)
+}
+
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!(
@@ -512,9 +534,11 @@ async fn field_parts(
     registry: &Registry,
     out: mpsc::Sender<FieldBatch>,
 ) -> anyhow::Result<(Field, mpsc::Receiver<modbus::Memo>)> {
-    let mut holes = Vec::with_capacity(plan.buses.len());
+    let mut holes = BTreeMap::new();
     for bus in &plan.buses {
-        holes.push(modbus::load(db, bus).await.context("what the devices refuse")?);
+        let known = modbus::load(db, bus).await.context("what the devices refuse")?;
+        let devices = bus.devices.iter().map(|device| (device.id.clone(), device.unit));
+        holes.extend(devices.zip(known));
     }
     let (memos, inbox) = mpsc::channel(MEMOS_QUEUE);
     let field = Field {
@@ -536,7 +560,7 @@ fn forward_parts(
     clock: &Clock,
     registry: &Registry,
     data: &DataDir,
-) -> anyhow::Result<Forward> {
+) -> anyhow::Result<(watch::Sender<Arc<forward::Mapping>>, Forward)> {
     let parts = forward::Parts {
         db: db.clone(),
         history: history.clone(),
@@ -545,7 +569,8 @@ fn forward_parts(
         metrics: registered(registry, forward::Metrics::register),
         files: data.files(),
     };
-    Ok(Forward { parts, mapping: Arc::new(forward::Mapping::new(plan, catalogue)?) })
+    let (write, mapping) = watch::channel(Arc::new(forward::Mapping::new(plan, catalogue)?));
+    Ok((write, Forward { parts, mapping }))
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! The wiring: builds every stage from a plan, runs them, and brings them down in order.
 //!
 //! Read in this order: [`supervisor`] (what a running task owes), [`gateway`] (what is built and
-//! spawned).
+//! spawned), [`difference`] (what a new configuration changes), [`lines`] (the plan in force),
+//! [`reload`] (how it is replaced).
 //!
 //! **Invariant:** alone sees everyone. Channels are made here and nowhere else, and handed in.
 
 pub mod supervisor;
+pub mod difference;
+pub mod lines;
+pub mod reload;
 pub mod gateway;
 
 pub use gateway::Gateway;
+pub use reload::{Reloaded, Reloader};
 pub use supervisor::{Stage, Supervisor};

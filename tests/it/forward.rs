@@ -117,6 +117,7 @@ async fn lane(dir: &Path, plan: &Plan, memory: &Memory, clock: &Clock, kill: Kil
         files: dir.join("files"),
     };
     let mapping = Arc::new(Mapping::new(plan, &memory.catalogue).unwrap());
+    let (_, mapping) = tokio::sync::watch::channel(mapping);
     let task = Task::open(&plan.targets[0], mapping, &parts).await.unwrap();
     Lane { task, metrics, db }
 }

@@ -22,6 +22,8 @@ mod minutes;
 #[cfg(test)]
 mod profiles;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod tidy;

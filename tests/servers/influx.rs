@@ -186,7 +186,7 @@ async fn forward<F: Future<Output = Result<(), Failed>>>(
         metrics: metrics.clone(),
         files: dir.path().to_owned(),
     };
-    let mapping = Arc::new(Mapping::new(&plan, &memory.catalogue)?);
+    let (_, mapping) = tokio::sync::watch::channel(Arc::new(Mapping::new(&plan, &memory.catalogue)?));
     let lane = Task::open(plan.targets.first().ok_or("no target")?, mapping, &parts).await?;
     let (stop, mut status, metrics) = (CancellationToken::new(), lane.status(), metrics.of("engine"));
     let watching = async {

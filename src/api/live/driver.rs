@@ -2,6 +2,7 @@
 
 use super::protocol::{Refusal, Selection, Session, VERSION, World, encode_heartbeat};
 use super::tail::PAGE;
+use crate::api::plant::Plant;
 use crate::api::state::AppState;
 use crate::clock::Mono;
 use std::collections::VecDeque;
@@ -61,7 +62,8 @@ impl Driver {
 
     /// Takes a client's message in; what it is answered comes with [`Driver::next`].
     pub(super) fn receive(&mut self, text: &str) {
-        let answer = self.session.receive(text, &world(&self.state));
+        let plant = self.state.plant();
+        let answer = self.session.receive(text, &world(&self.state, &plant));
         self.extend(answer.messages);
         if let Some(after) = answer.events_after {
             self.follow(after);
@@ -76,7 +78,8 @@ impl Driver {
         min_ms: u32,
         after: Option<i64>,
     ) -> Result<(), Refusal> {
-        let world = world(&self.state);
+        let plant = self.state.plant();
+        let world = world(&self.state, &plant);
         let (mut messages, after) = self.session.hello(VERSION, None, after, &world)?;
         if let Some(points) = points {
             messages.push(self.session.subscribe(1, points, min_ms, &world)?);
@@ -120,7 +123,8 @@ impl Driver {
         if !self.queue.is_empty() || !self.session.is_greeted() {
             return;
         }
-        let world = world(&self.state);
+        let plant = self.state.plant();
+        let world = world(&self.state, &plant);
         let mut messages = self.session.tick(&world);
         if world.now.mono >= self.heartbeat {
             self.heartbeat = world.now.mono.plus_ms(HEARTBEAT_MS);
@@ -166,13 +170,13 @@ impl Driver {
     }
 }
 
-fn world(state: &AppState) -> World<'_> {
+fn world<'a>(state: &'a AppState, plant: &'a Plant) -> World<'a> {
     World {
         now: state.clock().now(),
         epoch: state.epoch(),
         build: state.build(),
         last_seq: *state.live().tail.committed().borrow(),
-        plant: state.plant(),
+        plant,
         current: state.current(),
         texts: state.texts(),
         feeds: &state.live().feeds,

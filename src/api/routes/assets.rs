@@ -34,7 +34,8 @@ pub struct Asset {
 /// List the assets
 #[utoipa::path(get, path = "/api/v1/assets", tag = "plant", responses((status = 200, body = Assets), Failure))]
 pub async fn list_assets(_viewer: Viewer, State(state): State<AppState>) -> Json<Assets> {
-    let items = state.plant().assets().iter().map(|asset| Asset {
+    let plant = state.plant();
+    let items = plant.assets().iter().map(|asset| Asset {
         id: asset.id.to_string(),
         class: asset.class.clone(),
         name: (&asset.name).into(),

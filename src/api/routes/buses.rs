@@ -66,7 +66,7 @@ pub async fn list_buses(_viewer: Viewer, State(state): State<AppState>) -> Json<
 }
 
 impl Bus {
-    fn of(bus: &BusNow<'_>) -> Bus {
+    fn of(bus: &BusNow) -> Bus {
         let told = |id: &str| {
             let status = bus.status.as_ref()?;
             status.devices.iter().find(|device| &*device.device == id)

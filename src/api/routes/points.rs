@@ -151,7 +151,8 @@ pub async fn list_points(
         let asset = query.asset.as_deref();
         asset.is_none_or(|asset| point.plan.address.asset.as_str() == asset) && point.matches(&search)
     };
-    let mut found = state.plant().points_after(after.as_ref()).filter(wanted);
+    let plant = state.plant();
+    let mut found = plant.points_after(after.as_ref()).filter(wanted);
     let items: Vec<_> = found.by_ref().take(limit).map(|point| Point::of(point, &state)).collect();
     let more = found.next().is_some();
     let next = items.last().filter(|_| more).map(|last| last.address.clone());

@@ -30,11 +30,12 @@ pub struct Site {
 /// Get the site
 #[utoipa::path(get, path = "/api/v1/site", tag = "plant", responses((status = 200, body = Site), Failure))]
 pub async fn get_site(_viewer: Viewer, State(state): State<AppState>) -> Json<Site> {
-    let site = state.plant().site();
+    let plant = state.plant();
+    let site = plant.site();
     Json(Site {
         id: site.id.to_string(),
         name: (&site.name).into(),
-        timezone: state.plant().zone_name().to_owned(),
+        timezone: plant.zone_name().to_owned(),
         now: state.clock().utc().0,
         build: state.build().to_owned(),
         languages: ["zh-CN", "en"],

@@ -92,11 +92,11 @@ pub async fn list_values(
 }
 
 fn select(state: &AppState, list: Option<&str>) -> Result<Vec<Arc<PlantPoint>>, ApiError> {
+    let plant = state.plant();
     match list.map_or(Selection::All, Selection::from_list) {
-        Selection::All => Ok(state.plant().points().cloned().collect()),
+        Selection::All => Ok(plant.points().cloned().collect()),
         Selection::These(addresses) => {
-            let find =
-                |address: &String| state.plant().find_text(address).cloned().ok_or_else(|| unknown(address));
+            let find = |address: &String| plant.find_text(address).cloned().ok_or_else(|| unknown(address));
             addresses.iter().map(find).collect()
         }
     }

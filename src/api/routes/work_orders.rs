@@ -320,12 +320,13 @@ impl From<HistoryRow> for Step {
 
 impl WorkOrderWire {
     fn of(order: WorkOrder, state: &AppState) -> WorkOrderWire {
-        let point = order.point.as_deref().and_then(|address| state.plant().find_text(address));
+        let plant = state.plant();
+        let point = order.point.as_deref().and_then(|address| plant.find_text(address));
         WorkOrderWire {
             id: order.id,
             number: order.number,
             state: order.state.into(),
-            asset_name: (&state.plant().asset_name(&order.asset)).into(),
+            asset_name: (&plant.asset_name(&order.asset)).into(),
             asset: order.asset,
             failure_mode: order.failure_mode,
             priority: order.priority,

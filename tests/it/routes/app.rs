@@ -4,7 +4,7 @@ use super::plant::{declared, plan};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use plantroom::api::{self, AppState, Buses, Handles, Plant};
+use plantroom::api::{self, AppState, Buses, Handles, Plant, Plants};
 use plantroom::clock::Clock;
 use plantroom::db::{Db, Migration, NewEvent};
 use plantroom::historian::{self, Historian, History, Texts};
@@ -79,7 +79,7 @@ impl TestApp {
         let current = Current::new(&ids, clock.utc());
         let (health, buses) = (Health::default(), Buses::new(&plan));
         let state = AppState::new(Handles {
-            plant: Plant::new(&plan, |address| catalogue.find(address)),
+            plant: Plants::new(Plant::new(&plan, |address| catalogue.find(address))),
             buses: buses.clone(),
             current: current.clone(),
             history: history.clone(),
