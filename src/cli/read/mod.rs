@@ -1,6 +1,6 @@
 //! `read`: one device, once, as the gateway would read it and what the gateway would store.
 //!
-//! Reading order: [`wanted`] (what is to be read: a register map or bare registers), [`once`] (the
+//! Reading order: [`mod@wanted`] (what is to be read: a register map or bare registers), [`mod@once`] (the
 //! reading), [`answers`] (what is printed of it).
 
 mod wanted;
