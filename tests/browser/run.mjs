@@ -671,7 +671,7 @@ await Promise.all([...LANGUAGES.map((language) =>
     const quick = plant.points.slice(0, 100).filter((/** @type {any} */ point) => point.stale_after_ms <= 30_000);
     const { items } = await api(`/values?points=${quick.map((/** @type {any} */ point) => point.address).join(',')}`);
     const now = (await api('/site')).now;
-    const good = items.filter((/** @type {any} */ value) => value.quality === 'good' && now - value.at < 5_000);
+    const good = items.filter((/** @type {any} */ value) => value.quality === 'good' && now - value.at < 5_000 && /^-?[\d.]+$/.test(String(value.value)));
     if (good.length < 2) throw new Skip('fewer than two good points that turn stale within 30 s');
     const frozen = quick.find((/** @type {any} */ point) => point.address === good[0].point);
     const { page } = await person({ language });
