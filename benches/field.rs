@@ -185,13 +185,20 @@ async fn field(ports: &[u16], cycles: u32) -> anyhow::Result<()> {
         tasks.spawn(bus.run(stop.clone()));
     }
     let wanted = ports.len() * usize::try_from(cycles)? * POINTS;
-    let mut samples = 0;
-    while samples < wanted {
-        let batch = batches.recv().await.context("the buses have ended")?;
-        let good = batch.samples.iter().filter(|sample| sample.raw.is_ok()).count();
-        ensure!(good == batch.samples.len(), "{batch:?}");
-        samples += good;
-    }
+    // As `readings` takes them: in a task of its own.
+    let taken = tasks.spawn(async move {
+        let (mut samples, mut page) = (0, Vec::new());
+        while samples < wanted {
+            ensure!(batches.recv_many(&mut page, 64).await > 0, "the buses have ended");
+            for batch in page.drain(..) {
+                // What has failed is told of in a batch without any value.
+                ensure!(batch.samples.last().is_some_and(|sample| sample.raw.is_ok()), "{batch:?}");
+                samples += batch.samples.len();
+            }
+        }
+        Ok(samples)
+    });
+    let samples = taken.await??;
     stop.cancel();
     println!("{samples} samples");
     Ok(())

@@ -14,6 +14,7 @@ use super::frame::ReadRequest;
 use super::holes::{Change, Holes, Piece, Reply, Search};
 use super::line::{Answer, AskError};
 use super::plan::{Block, Cost, Map, PlanError, Planned, PointAt, Wish, allowed, blocks};
+use super::recipe::{OfCell, Recipe, feeds};
 use super::rtt::Rtt;
 use super::stamp::Stamp;
 use super::store::Who;
@@ -22,7 +23,7 @@ use crate::clock::{Mono, Now};
 use crate::config::{self, Cell, DeviceLimits, Link, Register};
 use crate::field::{Fault, FieldBatch, Raw, Sample};
 use crate::point::{Address, PointId, UtcMs};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,9 +50,9 @@ pub struct Device {
     /// Points that are made at the end of a cycle.
     dependent: Vec<usize>,
     /// What the cells that dependents need held in this cycle, by cell.
-    kept: Vec<Option<Kept>>,
+    kept: HashMap<u32, Kept>,
     holes: Holes,
-    plans: HashMap<u64, Planned>,
+    plans: BTreeMap<u64, Arc<Plan>>,
     /// Of the holes the plans were made with.
     revision: u64,
     cost: Cost,
@@ -66,15 +67,6 @@ pub struct Device {
     probe: ReadRequest,
     /// Why it last failed: what its points are told while it is only probed.
     fault: Fault,
-}
-
-/// Who is fed by a cell.
-#[derive(Clone, Debug, Default)]
-struct OfCell {
-    /// Points that need no other, by index.
-    direct: Vec<usize>,
-    /// A dependent needs it.
-    is_kept: bool,
 }
 
 /// What a cell held.
@@ -97,18 +89,32 @@ enum Why {
 #[derive(Clone, Debug)]
 struct Asked {
     why: Why,
-    block: Block,
+    recipe: Arc<Recipe>,
+}
+
+/// The requests for a set of rates.
+#[derive(Debug, Default)]
+struct Plan {
+    asked: Vec<Arc<Recipe>>,
+    /// Not asked: refused before, with this exception.
+    held_back: Vec<(u32, Fault)>,
+    /// How many cells that are.
+    cells: usize,
+    /// What the requests are expected to take of the bus in milliseconds.
+    cost_ms: u64,
 }
 
 #[derive(Debug)]
 struct Cycle {
     mask: u64,
     began: Mono,
-    queue: VecDeque<Block>,
-    /// The cells whose points have their samples ...
-    told: Vec<bool>,
-    /// ... and how many of those that are wanted have not.
-    untold: usize,
+    queue: VecDeque<Arc<Recipe>>,
+    /// What has been read ...
+    fulfilled: Vec<Arc<Recipe>>,
+    /// ... the cells that were not, and whose points know it ...
+    failed: Vec<u32>,
+    /// ... and how many more are wanted.
+    left: usize,
     search: Option<Search>,
     /// Refused while another one was searched.
     refused: VecDeque<(Block, u8)>,
@@ -145,6 +151,20 @@ pub struct Finished {
     pub changes: Vec<Change>,
 }
 
+impl Cycle {
+    /// Which of so many cells have not been told of, by index.
+    fn untold(&self, cells: usize) -> Vec<bool> {
+        let mut untold = vec![true; cells];
+        let wishes = self.fulfilled.iter().flat_map(|recipe| recipe.block.wishes.iter());
+        for cell in wishes.map(|wish| wish.tag).chain(self.failed.iter().copied()) {
+            if let Some(cell) = usize::try_from(cell).ok().and_then(|cell| untold.get_mut(cell)) {
+                *cell = false;
+            }
+        }
+        untold
+    }
+}
+
 impl Device {
     /// A device of a bus; `ids` gives the number of a point, `holes` what is known from before.
     pub fn build(
@@ -167,15 +187,16 @@ impl Device {
         let probe = ReadRequest::new(first.table, first.address, first.items());
         let probe = probe.map_err(|error| refused(error.into()))?;
         let latency_us = plan.limits.latency_ms * 1_000;
+        let (by_cell, dependent) = feeds(&map, plan);
         let mut device = Device {
+            by_cell,
+            dependent,
             name: plan.id.as_str().into(),
             unit: plan.unit,
-            by_cell: vec![OfCell::default(); map.cells.len()],
-            kept: vec![None; map.cells.len()],
-            dependent: Vec::new(),
+            kept: HashMap::new(),
             revision: holes.revision(),
             holes,
-            plans: HashMap::new(),
+            plans: BTreeMap::new(),
             cost: Cost::of(&bus.link, latency_us, plan.limits.pause_ms * 1_000),
             rtt: Rtt::new(bus.link.serial(), bus.timeout_ms * 1_000, latency_us),
             depth: Depth::new(plan.limits.in_flight_max),
@@ -188,28 +209,9 @@ impl Device {
             link: bus.link.clone(),
             map,
         };
-        device.connect_cells();
         // What cannot be planned at all is said now.
         device.planned(device.map.all()).map_err(refused)?;
         Ok(device)
-    }
-
-    fn connect_cells(&mut self) {
-        for (index, point) in self.map.points.iter().enumerate() {
-            let needed = needed(point);
-            let alone = needed.clone().count() == 1;
-            for cell in needed {
-                let Some(cell) = self.by_cell.get_mut(cell) else { continue };
-                if alone {
-                    cell.direct.push(index);
-                } else {
-                    cell.is_kept = true;
-                }
-            }
-            if !alone {
-                self.dependent.push(index);
-            }
-        }
     }
 
     /// As the agenda takes it.
@@ -247,18 +249,27 @@ impl Device {
     }
 
     /// The requests for a set of rates.
-    fn planned(&mut self, mask: u64) -> Result<&Planned, PlanError> {
+    fn planned(&mut self, mask: u64) -> Result<Arc<Plan>, PlanError> {
         if self.revision != self.holes.revision() || self.plans.len() >= PLANS_MAX {
             self.plans.clear();
             self.revision = self.holes.revision();
         }
-        match self.plans.entry(mask) {
-            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
-            std::collections::hash_map::Entry::Vacant(free) => {
-                let wishes = self.map.wishes(mask);
-                Ok(free.insert(blocks(&wishes, &self.plan.limits, &self.holes, self.cost)?))
-            }
+        if let Some(known) = self.plans.get(&mask) {
+            return Ok(Arc::clone(known));
         }
+        let wishes = self.map.wishes(mask);
+        let Planned { asked, held_back } = blocks(&wishes, &self.plan.limits, &self.holes, self.cost)?;
+        let cost_us: u64 = asked.iter().map(|block| self.cost.request_us(block.request)).sum();
+        let recipe = |block| Arc::new(Recipe::new(block, &self.by_cell, mask));
+        let held_back = held_back.iter().map(|(wish, exception)| (wish.tag, Fault::Exception(*exception)));
+        let plan = Arc::new(Plan {
+            asked: asked.into_iter().map(recipe).collect(),
+            held_back: held_back.collect(),
+            cells: wishes.len(),
+            cost_ms: cost_us.div_ceil(1_000),
+        });
+        self.plans.insert(mask, Arc::clone(&plan));
+        Ok(plan)
     }
 
     /// Begins a cycle; gives the samples that are in vain to ask for, and what the requests are
@@ -267,25 +278,24 @@ impl Device {
         if let Some(latency_us) = self.rtt.moved() {
             self.replan_with(latency_us);
         }
-        self.kept.fill(None);
+        self.kept.clear();
         // What is due was planned at build together with all else, and any part of that can be
         // planned. What could not would count as not asked at the end of the cycle.
-        let planned = self.planned(mask).ok().cloned();
-        let count = |planned: &Planned| {
-            planned.held_back.len() + planned.asked.iter().map(|block| block.wishes.len()).sum::<usize>()
-        };
-        let untold = planned.as_ref().map_or(usize::MAX, count);
-        let Planned { mut asked, held_back } = planned.unwrap_or_default();
-        let cost_us: u64 = asked.iter().map(|block| self.cost.request_us(block.request)).sum();
-        let leads = |block: &Block| block.wishes.iter().any(|wish| Some(wish.tag) == self.lead);
-        let first = asked.iter().position(leads).unwrap_or(0);
-        asked.rotate_left(first);
+        let plan =
+            self.planned(mask).unwrap_or_else(|_| Arc::new(Plan { cells: usize::MAX, ..Plan::default() }));
+        let leads =
+            |recipe: &&Arc<Recipe>| recipe.block.wishes.iter().any(|wish| Some(wish.tag) == self.lead);
+        let mut queue: VecDeque<_> = plan.asked.iter().cloned().collect();
+        if let Some(first) = self.lead.and_then(|_| plan.asked.iter().position(|recipe| leads(&recipe))) {
+            queue.rotate_left(first);
+        }
         self.cycle = Some(Cycle {
             mask,
             began: now.mono,
-            queue: asked.into(),
-            told: vec![false; self.map.cells.len()],
-            untold,
+            queue,
+            fulfilled: Vec::new(),
+            failed: Vec::new(),
+            left: plan.cells,
             search: None,
             refused: VecDeque::new(),
             tested: false,
@@ -295,12 +305,7 @@ impl Device {
             busy: 0,
             good_at: None,
         });
-        let stamp = Stamp::instant(now.utc);
-        let mut samples = Vec::new();
-        for (wish, exception) in held_back {
-            self.tell(wish.tag, Err(Fault::Exception(exception)), stamp, &mut samples);
-        }
-        (self.batch(stamp, samples), cost_us.div_ceil(1_000))
+        (self.failed(plan.held_back.iter().copied(), Stamp::instant(now.utc)), plan.cost_ms)
     }
 
     /// Whether a cycle is under way.
@@ -321,21 +326,30 @@ impl Device {
             }
         }
         if let Some(block) = cycle.search.as_ref().and_then(Search::next) {
-            self.in_hand.push_back(Asked { why: Why::Searched, block: block.clone() });
+            let recipe = Arc::new(Recipe::new(block.clone(), &self.by_cell, cycle.mask));
+            self.in_hand.push_back(Asked { why: Why::Searched, recipe });
         } else {
             let depth = usize::from(self.depth.get()).min(cycle.queue.len());
             let planned = cycle.queue.drain(..depth);
-            self.in_hand.extend(planned.map(|block| Asked { why: Why::Planned, block }));
+            self.in_hand.extend(planned.map(|recipe| Asked { why: Why::Planned, recipe }));
         }
         // Also if nothing else is asked: a device may have refused everything while it started.
         let is_awake = cycle.alive || !cycle.asked;
         if self.in_hand.is_empty() && is_awake && !std::mem::replace(&mut cycle.tested, true) {
             let again = lesson_due(&mut self.holes, &self.plan.limits, now);
-            let block = again.map(|request| Block { request, wishes: Vec::new() });
-            self.in_hand.extend(block.map(|block| Asked { why: Why::Again, block }));
+            let recipe = |request| Arc::new(Recipe::new(Block::of_nothing(request), &self.by_cell, 0));
+            self.in_hand.extend(again.map(|request| Asked { why: Why::Again, recipe: recipe(request) }));
         }
         cycle.asked |= !self.in_hand.is_empty();
-        self.in_hand.iter().map(|asked| asked.block.request).collect()
+        self.in_hand.iter().map(|asked| asked.recipe.block.request).collect()
+    }
+
+    /// Whether all of the cycle under way has been asked.
+    pub fn is_through(&self, now: UtcMs) -> bool {
+        let Some(cycle) = &self.cycle else { return true };
+        let is_searching = cycle.search.as_ref().is_some_and(|search| search.next().is_some());
+        let is_left = !cycle.queue.is_empty() || !cycle.refused.is_empty() || is_searching;
+        !is_left && (cycle.tested || self.holes.due(now).is_none())
     }
 
     /// How many of the requests may be under way at once.
@@ -376,7 +390,8 @@ impl Device {
 
     /// Takes the answer to the first of the requests that has none yet.
     pub fn settle(&mut self, answer: Answer, now: Now) -> Outcome {
-        let Some(Asked { why, block }) = self.in_hand.pop_front() else { return Outcome::default() };
+        let Some(Asked { why, recipe }) = self.in_hand.pop_front() else { return Outcome::default() };
+        let block = &recipe.block;
         self.learn_pace(block.request, &answer, now.mono);
         let stamp = Stamp::of(&answer);
         let alive = is_sign_of_life(&answer.outcome);
@@ -390,7 +405,7 @@ impl Device {
         {
             let pause_ms = (BUSY_PAUSE_MS << cycle.busy).max(self.plan.limits.pause_ms);
             cycle.busy += 1;
-            cycle.queue.push_front(block);
+            cycle.queue.push_front(recipe);
             return Outcome { batch: None, pause_ms };
         }
         let (reply, words) = match answer.outcome {
@@ -408,19 +423,19 @@ impl Device {
         if let Some(wish) = block.wishes.first().filter(|_| breaks_silence) {
             self.lead_with(wish.tag);
         }
-        let batch = self.take_in(why, block, reply, words.as_deref().map_err(|fault| *fault), stamp);
+        let batch = self.take_in(why, recipe, reply, words.as_deref().map_err(|fault| *fault), stamp);
         Outcome { batch, pause_ms: self.plan.limits.pause_ms }
     }
 
     fn take_in(
         &mut self,
         why: Why,
-        block: Block,
+        recipe: Arc<Recipe>,
         reply: Reply,
         words: Result<&[u16], Fault>,
         stamp: Stamp,
     ) -> Option<FieldBatch> {
-        let now = stamp.received_at;
+        let (now, block) = (stamp.received_at, &recipe.block);
         let cycle = self.cycle.as_mut()?;
         match (why, reply) {
             (Why::Again, _) => {
@@ -435,7 +450,7 @@ impl Device {
             }
             (Why::Planned, Reply::Answered) => self.holes.answered(block.request),
             (Why::Planned, Reply::Refused(exception)) if block.split().is_some() => {
-                cycle.refused.push_back((block, exception));
+                cycle.refused.push_back((block.clone(), exception));
                 return None;
             }
             (Why::Planned, Reply::Refused(exception)) => {
@@ -444,14 +459,10 @@ impl Device {
             }
             (Why::Planned, Reply::Nothing) => {}
         }
-        let mut samples = Vec::with_capacity(block.wishes.len());
-        for wish in &block.wishes {
-            let from = usize::from(wish.start - block.request.start());
-            let of_wish = words
-                .and_then(|words| words.get(from..from + usize::from(wish.count)).ok_or(Fault::Decoding));
-            self.tell(wish.tag, of_wish, stamp, &mut samples);
+        match words {
+            Ok(words) => self.fulfilled(recipe, words, stamp),
+            Err(fault) => self.failed(block.wishes.iter().map(|wish| (wish.tag, fault)), stamp),
         }
-        self.batch(stamp, samples)
     }
 
     /// From now on this cell is asked for before the others, in a cycle and as a probe. Some
@@ -464,32 +475,41 @@ impl Device {
         }
     }
 
-    /// The points of a cell that need no other get their samples, once in a cycle; what others
+    /// The cells of a request have been read: their points get their samples, and what others
     /// need is kept.
-    fn tell(&mut self, cell: u32, words: Result<&[u16], Fault>, stamp: Stamp, samples: &mut Vec<Sample>) {
-        let Ok(cell) = usize::try_from(cell) else { return };
-        let (Some(of_cell), Some(cycle)) = (self.by_cell.get(cell), &mut self.cycle) else { return };
-        if cycle.told.get_mut(cell).is_none_or(|told| std::mem::replace(told, true)) {
-            return;
-        }
-        cycle.untold = cycle.untold.saturating_sub(1);
-        for index in &of_cell.direct {
-            let (Some(point), Some(register)) =
-                (self.map.points.get(*index), self.plan.registers.get(*index))
-            else {
+    fn fulfilled(&mut self, recipe: Arc<Recipe>, words: &[u16], stamp: Stamp) -> Option<FieldBatch> {
+        self.kept.extend(recipe.kept(words).map(|(cell, words)| (cell, Kept { words, stamp })));
+        let samples = recipe.samples(words, &self.plan);
+        let cycle = self.cycle.as_mut()?;
+        cycle.left = cycle.left.saturating_sub(recipe.block.wishes.len());
+        cycle.fulfilled.push(recipe);
+        self.batch(stamp, samples)
+    }
+
+    /// Cells have not been read: the points of those that nothing was said of get their fault.
+    fn failed(&mut self, cells: impl IntoIterator<Item = (u32, Fault)>, stamp: Stamp) -> Option<FieldBatch> {
+        let mut cells = cells.into_iter().peekable();
+        cells.peek()?;
+        let cycle = self.cycle.as_mut()?;
+        let mut untold = cycle.untold(self.by_cell.len());
+        let mut samples = Vec::new();
+        for (cell, fault) in cells {
+            let index = usize::try_from(cell).unwrap_or(usize::MAX);
+            let (Some(of_cell), Some(is_new)) = (self.by_cell.get(index), untold.get_mut(index)) else {
                 continue;
             };
-            if !is_due(point, cycle.mask) {
+            if !std::mem::take(is_new) {
                 continue;
             }
-            let value = |words| decode::point(words, register, register.cell.order, &[], &self.plan.zone);
-            samples.push(Sample { point: point.id, raw: words.and_then(value) });
+            cycle.failed.push(cell);
+            cycle.left = cycle.left.saturating_sub(1);
+            let due = of_cell.direct.iter().filter(|direct| direct.is_due(cycle.mask));
+            samples.extend(due.map(|direct| Sample { point: direct.id, raw: Err(fault) }));
+            if of_cell.is_kept {
+                self.kept.insert(cell, Kept { words: Err(fault), stamp });
+            }
         }
-        if of_cell.is_kept
-            && let Some(kept) = self.kept.get_mut(cell)
-        {
-            *kept = Some(Kept { words: words.map(<[u16]>::to_vec), stamp });
-        }
+        self.batch(stamp, samples)
     }
 
     /// The cycle is over, or given up: what has no sample yet gets one, `fault` if it was not
@@ -498,26 +518,22 @@ impl Device {
         let cycle = self.cycle.as_mut()?;
         let (refused, mask) = (std::mem::take(&mut cycle.refused), cycle.mask);
         let (stamp, fault) = (Stamp::instant(now.utc), fault.unwrap_or(self.fault));
-        let mut samples = Vec::new();
-        for (block, exception) in refused {
-            for wish in &block.wishes {
-                self.tell(wish.tag, Err(Fault::Exception(exception)), stamp, &mut samples);
-            }
-        }
+        let wishes = refused.iter().flat_map(|(block, exception)| {
+            block.wishes.iter().map(|wish| (wish.tag, Fault::Exception(*exception)))
+        });
+        let mut batches: Vec<FieldBatch> = self.failed(wishes, stamp).into_iter().collect();
         // Wherever it was left: in the queue, in a search, in hand.
-        if self.cycle.as_ref().is_some_and(|cycle| cycle.untold > 0) {
-            for wish in self.map.wishes(mask) {
-                self.tell(wish.tag, Err(fault), stamp, &mut samples);
-            }
+        if self.cycle.as_ref().is_some_and(|cycle| cycle.left > 0) {
+            let left = self.map.wishes(mask);
+            batches.extend(self.failed(left.iter().map(|wish| (wish.tag, fault)), stamp));
         }
         self.in_hand.clear();
         let cycle = self.cycle.take()?;
-        if let Some(unasked) = cycle.queue.front().and_then(|block| block.wishes.first())
+        if let Some(unasked) = cycle.queue.front().and_then(|recipe| recipe.block.wishes.first())
             && !cycle.alive
         {
             self.lead_with(unasked.tag);
         }
-        let mut batches: Vec<FieldBatch> = self.batch(stamp, samples).into_iter().collect();
         batches.extend(self.dependents(cycle.mask, fault, stamp));
         let end = match (cycle.alive, cycle.asked) {
             (true, _) => End::Answered,
@@ -545,8 +561,7 @@ impl Device {
             if !is_due(point, mask) {
                 continue;
             }
-            let own = usize::try_from(point.cell).ok().and_then(|cell| self.kept.get(cell)?.as_ref());
-            let stamp = own.map_or(now, |kept| kept.stamp);
+            let stamp = self.kept.get(&point.cell).map_or(now, |kept| kept.stamp);
             let sample = Sample { point: point.id, raw: self.made(point, register, fault) };
             match by_stamp.iter_mut().find(|(at, _)| *at == stamp) {
                 Some((_, samples)) => samples.push(sample),
@@ -560,8 +575,7 @@ impl Device {
     fn made(&self, point: &PointAt, register: &Register, fault: Fault) -> Result<Raw, Fault> {
         let zone = &self.plan.zone;
         let words = |cell: u32| {
-            let kept = usize::try_from(cell).ok().and_then(|cell| self.kept.get(cell)?.as_ref());
-            kept.map_or(Err(fault), |kept| kept.words.as_deref().map_err(|fault| *fault))
+            self.kept.get(&cell).map_or(Err(fault), |kept| kept.words.as_deref().map_err(|fault| *fault))
         };
         let order = match (&register.order_from, point.order_from) {
             (Some(from), Some(cell)) => decode::order_from(words(cell)?, from, zone)?,
@@ -642,12 +656,6 @@ fn lesson_due(holes: &mut Holes, limits: &DeviceLimits, now: UtcMs) -> Option<Re
         return None;
     }
     Some(request)
-}
-
-/// The cells a point is made of, its own first.
-fn needed(point: &PointAt) -> impl Iterator<Item = usize> + Clone + '_ {
-    let cells = [point.cell].into_iter().chain(point.order_from).chain(point.factors.iter().copied());
-    cells.filter_map(|cell| usize::try_from(cell).ok())
 }
 
 /// The device itself was heard. Exceptions 10 and 11 come from a gateway in its place.

@@ -209,7 +209,7 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Classes that are due at the same moment share their requests. Those on the wall clock's own
+    /// Rates that are due at the same moment share their requests. Those on the wall clock's own
     /// multiples and those shifted by the device's phase do not meet.
     fn load(&self) -> Result<Load, PlanError> {
         let mut load = Load::default();
@@ -388,7 +388,7 @@ mod tests {
         let mut meter = device(1, vec![register(1_000, Table::Input, 65_535)]);
         assert!(matches!(forecast(&bus("x", vec![meter.clone()])), Err(PlanError::Request(_))));
         meter.registers = (1..=65).map(|ms| register(ms, Table::Input, 0)).collect();
-        assert_eq!(forecast(&bus("x", vec![meter])), Err(PlanError::Classes(65)));
+        assert_eq!(forecast(&bus("x", vec![meter])), Err(PlanError::Rates(65)));
     }
 
     #[test]

@@ -403,7 +403,7 @@ impl Search {
     }
 
     fn ask_alone(&mut self, role: Role, request: ReadRequest) {
-        self.asks.push(Ask { role, block: Block { request, wishes: Vec::new() } });
+        self.asks.push(Ask { role, block: Block::of_nothing(request) });
     }
 
     /// Halves until there is something to ask, or hands over what was learned.

@@ -161,9 +161,11 @@ impl Vitals {
     }
 
     /// Whosever bytes they are, the other side lives.
-    pub fn heard(&mut self) {
-        self.heard_at = self.clock.mono();
+    pub fn heard(&mut self) -> Now {
+        let now = self.clock.now();
+        self.heard_at = now.mono;
         self.silent_timeouts = 0;
+        now
     }
 
     /// The question got no answer in time; is the connection half open?
@@ -233,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     }
 
     /// Asks `unit` several questions and waits for all answers, which are in the order of the
-    /// questions. Each has its own `timeout`, from when it was put on the wire.
+    /// questions. Each has its own `timeout`, from when its turn has come.
     ///
     /// On RTU it may have to wait for silence before, and for a canary (`doubt`), which has as much
     /// time again. On Modbus TCP up to `depth` questions wait at once; RTU can only ask one after

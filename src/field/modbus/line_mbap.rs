@@ -2,8 +2,8 @@
 
 use super::codec::{Frame, Mbap, Question};
 use super::frame::{Mismatch, ReadRequest};
-use super::line::{Answer, AskError, Broken, Vitals, from_now};
-use crate::clock::Mono;
+use super::line::{Answer, AskError, Broken, Vitals};
+use crate::clock::{Mono, Now};
 use futures_util::{SinkExt, StreamExt};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,6 +20,8 @@ const ABANDONED_MAX: usize = 64;
 #[derive(Debug)]
 pub struct MbapLine<S> {
     framed: Framed<S, Mbap>,
+    /// Questions on the wire in the order they were put there, which is that of their deadlines.
+    waiting: VecDeque<Waiting>,
     last_transaction: u16,
     abandoned: VecDeque<u16>,
     mismatches: u32,
@@ -35,29 +37,15 @@ struct Waiting {
     deadline: Instant,
 }
 
-/// Questions on the wire in the order they were put there, which is that of their deadlines.
-#[derive(Debug, Default)]
-struct Batch {
-    waiting: VecDeque<Waiting>,
-    answers: Vec<Option<Answer>>,
-}
+/// The answers to a list of questions, in its order.
+#[derive(Debug)]
+struct Answers(Vec<Option<Answer>>);
 
-impl Batch {
+impl Answers {
     fn settle(&mut self, place: usize, answer: Answer) {
-        if let Some(slot) = self.answers.get_mut(place) {
+        if let Some(slot) = self.0.get_mut(place) {
             *slot = Some(answer);
         }
-    }
-
-    /// All answers; those still missing were taken by a broken line.
-    fn finish(self, vitals: &Vitals, broken: &Broken) -> Vec<Answer> {
-        let asked_at = |place| self.waiting.iter().find(|waiting| waiting.place == place);
-        let missing = |place| {
-            let asked_at = asked_at(place).map(|waiting| waiting.asked_at);
-            vitals.answer(Err(broken.clone().into()), asked_at)
-        };
-        let answers = self.answers.iter().cloned().enumerate();
-        answers.map(|(place, answer)| answer.unwrap_or_else(|| missing(place))).collect()
     }
 }
 
@@ -66,6 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> MbapLine<S> {
     pub fn new(stream: S) -> MbapLine<S> {
         MbapLine {
             framed: Framed::new(stream, Mbap),
+            waiting: VecDeque::new(),
             last_transaction: 0,
             abandoned: VecDeque::new(),
             mismatches: 0,
@@ -81,42 +70,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin> MbapLine<S> {
         timeout: Duration,
         depth: usize,
     ) -> Vec<Answer> {
-        let mut batch = Batch { answers: requests.iter().map(|_| None).collect(), ..Batch::default() };
-        let mut left = requests.iter().copied().enumerate();
+        let mut answers = Answers(requests.iter().map(|_| None).collect());
+        let mut left = requests.iter().copied().enumerate().peekable();
+        let depth = depth.max(1);
         let broken = loop {
-            if batch.waiting.len() < depth.max(1)
-                && let Some((place, request)) = left.next()
-            {
-                if let Err(broken) = self.put(vitals, &mut batch, (place, unit, request), timeout).await {
-                    break broken;
-                }
-                continue;
-            }
+            let next = if self.waiting.len() < depth { left.next() } else { None };
+            let question =
+                next.map(|(place, request)| self.question(vitals, place, (unit, request), timeout));
             // Nothing waits and nothing is left to ask: no question is without its answer.
-            let Some(oldest) = batch.waiting.front().copied() else { break Broken::Closed };
-            match timeout_at(oldest.deadline, self.receive(vitals)).await {
-                Ok(Ok(frame)) => {
-                    if let Err(broken) = self.place(vitals, &mut batch, &frame) {
+            let Some(oldest) = self.waiting.front().copied() else { break Broken::Closed };
+            let listen = self.waiting.len() >= depth || left.peek().is_none();
+            match timeout_at(oldest.deadline, self.exchange(vitals, question, listen)).await {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some((frame, heard_at)))) => {
+                    if let Err(broken) = self.place(vitals, &mut answers, &frame, heard_at) {
                         break broken;
                     }
                 }
                 Ok(Err(broken)) => break broken,
                 Err(_elapsed) => {
-                    batch.waiting.pop_front();
-                    if let Err(broken) = self.give_up(vitals, &mut batch, oldest) {
+                    self.waiting.pop_front();
+                    if let Err(broken) = self.give_up(vitals, &mut answers, oldest) {
                         break broken;
                     }
                 }
             }
         };
-        batch.finish(vitals, &broken)
+        self.finish(vitals, answers, &broken)
+    }
+
+    /// All answers; those still missing were taken by a broken line.
+    fn finish(&mut self, vitals: &Vitals, answers: Answers, broken: &Broken) -> Vec<Answer> {
+        let missing = |place| {
+            let asked_at = self.waiting.iter().find(|waiting| waiting.place == place);
+            vitals.answer(Err(broken.clone().into()), asked_at.map(|waiting| waiting.asked_at))
+        };
+        let answers = answers.0.into_iter().enumerate();
+        let answers = answers.map(|(place, answer)| answer.unwrap_or_else(|| missing(place))).collect();
+        self.waiting.clear();
+        answers
     }
 
     /// Listens while nothing is asked.
     pub async fn idle(&mut self, vitals: &mut Vitals) -> Broken {
         loop {
             match self.receive(vitals).await {
-                Ok(frame) => {
+                Ok((frame, _)) => {
                     if let Err(broken) = self.discard(vitals, &frame) {
                         return broken;
                     }
@@ -126,41 +125,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin> MbapLine<S> {
         }
     }
 
-    /// Puts a question on the wire, or gives it up if the other side takes nothing.
-    async fn put(
+    /// A question that waits from now on.
+    fn question(
         &mut self,
-        vitals: &mut Vitals,
-        batch: &mut Batch,
-        (place, unit, request): (usize, u8, ReadRequest),
+        vitals: &Vitals,
+        place: usize,
+        (unit, request): (u8, ReadRequest),
         timeout: Duration,
-    ) -> Result<(), Broken> {
-        let transaction = self.next_transaction(batch);
-        let question = Question { transaction, unit, request };
+    ) -> Question {
+        let question = Question { transaction: self.next_transaction(), unit, request };
         let asked_at = vitals.clock.mono();
         vitals.metrics.requests.inc();
-        // A frame half sent stays in the buffer and goes out before the next.
-        let sent = tokio::time::timeout(timeout, self.framed.send(question)).await;
-        let waiting = Waiting { place, question, asked_at, deadline: from_now(timeout) };
-        match sent {
-            Ok(sent) => {
-                batch.waiting.push_back(waiting);
-                Ok(sent?)
-            }
-            Err(_elapsed) => self.give_up(vitals, batch, waiting),
-        }
+        let deadline = vitals.clock.instant(asked_at) + timeout;
+        self.waiting.push_back(Waiting { place, question, asked_at, deadline });
+        question
     }
 
-    async fn receive(&mut self, vitals: &mut Vitals) -> Result<Frame, Broken> {
+    /// Puts a question on the wire, then listens for a frame. Given up before it is through, a
+    /// frame half sent stays in the buffer and goes out before the next.
+    async fn exchange(
+        &mut self,
+        vitals: &mut Vitals,
+        question: Option<Question>,
+        listen: bool,
+    ) -> Result<Option<(Frame, Now)>, Broken> {
+        if let Some(question) = question {
+            self.framed.send(question).await?;
+        }
+        if listen { self.receive(vitals).await.map(Some) } else { Ok(None) }
+    }
+
+    async fn receive(&mut self, vitals: &mut Vitals) -> Result<(Frame, Now), Broken> {
         let frame = self.framed.next().await.ok_or(Broken::Closed)??;
-        vitals.heard();
-        Ok(frame)
+        Ok((frame, vitals.heard()))
     }
 
     /// A frame goes to the question it belongs to, if that still waits.
-    fn place(&mut self, vitals: &mut Vitals, batch: &mut Batch, frame: &Frame) -> Result<(), Broken> {
+    fn place(
+        &mut self,
+        vitals: &mut Vitals,
+        answers: &mut Answers,
+        frame: &Frame,
+        answered_at: Now,
+    ) -> Result<(), Broken> {
         let waits = |waiting: &Waiting| waiting.question.transaction == frame.transaction;
         let Some(waiting) =
-            batch.waiting.iter().position(waits).and_then(|position| batch.waiting.remove(position))
+            self.waiting.iter().position(waits).and_then(|position| self.waiting.remove(position))
         else {
             return self.discard(vitals, frame);
         };
@@ -180,7 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> MbapLine<S> {
         if let Err(broken) = &stepped {
             outcome = Err(broken.clone().into());
         }
-        batch.settle(waiting.place, vitals.answer(outcome, Some(waiting.asked_at)));
+        answers.settle(waiting.place, Answer { outcome, asked_at: waiting.asked_at, answered_at });
         stepped
     }
 
@@ -201,21 +211,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> MbapLine<S> {
     }
 
     /// The others go on waiting.
-    fn give_up(&mut self, vitals: &mut Vitals, batch: &mut Batch, waiting: Waiting) -> Result<(), Broken> {
+    fn give_up(
+        &mut self,
+        vitals: &mut Vitals,
+        answers: &mut Answers,
+        waiting: Waiting,
+    ) -> Result<(), Broken> {
         if self.abandoned.len() == ABANDONED_MAX {
             self.abandoned.pop_front();
         }
         self.abandoned.push_back(waiting.question.transaction);
         let error = vitals.gave_up();
-        batch.settle(waiting.place, vitals.answer(Err(error.clone()), Some(waiting.asked_at)));
+        answers.settle(waiting.place, vitals.answer(Err(error.clone()), Some(waiting.asked_at)));
         error.broken().map_or(Ok(()), Err)
     }
 
     /// Ids count up and wrap; one whose reply may still come is passed over.
-    fn next_transaction(&mut self, batch: &Batch) -> u16 {
+    fn next_transaction(&mut self) -> u16 {
         let is_taken = |id: u16| {
             self.abandoned.contains(&id)
-                || batch.waiting.iter().any(|waiting| waiting.question.transaction == id)
+                || self.waiting.iter().any(|waiting| waiting.question.transaction == id)
         };
         let mut id = self.last_transaction.wrapping_add(1);
         while is_taken(id) {
@@ -236,7 +251,7 @@ mod tests {
         let mut line = MbapLine::new(ours);
         line.last_transaction = u16::MAX - 1;
         line.abandoned.extend([0, 2]);
-        let ids: Vec<u16> = (0..3).map(|_| line.next_transaction(&Batch::default())).collect();
+        let ids: Vec<u16> = (0..3).map(|_| line.next_transaction()).collect();
         assert_eq!(ids, [u16::MAX, 1, 3]);
     }
 }

@@ -10,8 +10,8 @@
 //! Reading order: [`frame`](ReadRequest) (what may be asked), `codec` (MBAP), `crc` and `rtu`
 //! (RTU), `line` with `line_mbap`, `line_rtu` and its `doubt` (one connection), `dial` (making
 //! it), `decode`, `agenda` (whose turn), `plan` (which registers together), `holes` (what a device
-//! refuses, with its `store`), `rtt` and `depth` (how long to wait, how much at once), `device`
-//! (one device with all of these), `task` (the bus), `forecast` (how busy it will be), `status`
+//! refuses, with its `store`), `rtt` and `depth` (how long to wait, how much at once), `recipe`
+//! (what an answer is made into), `device` (one device with all of these), `task` (the bus), `forecast` (how busy it will be), `status`
 //! and `metrics`.
 
 mod frame;
@@ -31,6 +31,7 @@ mod store;
 mod rtt;
 mod depth;
 mod stamp;
+mod recipe;
 mod device;
 mod status;
 mod metrics;

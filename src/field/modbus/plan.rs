@@ -13,6 +13,7 @@ use super::holes::Holes;
 use crate::config::{Cell, DeviceLimits, Link, Register, Stretch, Table};
 use crate::point::PointId;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Characters of a request in RTU framing, and of an answer without its data: address, function,
 /// byte count, two of CRC (MODBUS over Serial Line V1.02, 2.5.1).
@@ -78,8 +79,9 @@ impl Wish {
 pub struct Block {
     /// What is asked.
     pub request: ReadRequest,
-    /// What it is asked for, in the order of their addresses.
-    pub wishes: Vec<Wish>,
+    /// What it is asked for, in the order of their addresses. Shared: it is planned once and asked
+    /// in every cycle.
+    pub wishes: Arc<[Wish]>,
 }
 
 impl Block {
@@ -90,7 +92,13 @@ impl Block {
         // The further end counts: a wide value may reach beyond the start of the next one.
         let end = wishes.iter().map(|wish| wish.end()).max()?;
         let count = u16::try_from(end - u32::from(first.start)).ok()?;
-        Some(Block { request: ReadRequest::new(first.table, first.start, count).ok()?, wishes })
+        let request = ReadRequest::new(first.table, first.start, count).ok()?;
+        Some(Block { request, wishes: wishes.into() })
+    }
+
+    /// A request to find something out: no value is made of its answer.
+    pub(super) fn of_nothing(request: ReadRequest) -> Block {
+        Block { request, wishes: Arc::default() }
     }
 
     /// The two halves of a block, each no longer than its wishes. None if they all want the same
@@ -130,7 +138,7 @@ pub enum PlanError {
     },
     /// Too many intervals on one device.
     #[error("{0} different intervals on one device, more than {RATES_MAX}")]
-    Classes(usize),
+    Rates(usize),
 }
 
 /// The cheapest requests for all of `wishes`.
@@ -275,7 +283,7 @@ pub struct Map {
     pub points: Vec<PointAt>,
     /// The distinct rates, the shortest interval first; bit `n` of a mask is the `n`th.
     pub rates: Vec<Rate>,
-    /// For each cell the classes of all points that need it.
+    /// For each cell the rates of all points that need it.
     wanted_in: Vec<u64>,
 }
 
@@ -301,31 +309,31 @@ impl Map {
     /// More than [`RATES_MAX`] different intervals.
     pub fn new<'a>(registers: impl IntoIterator<Item = (&'a Register, PointId)>) -> Result<Map, PlanError> {
         let registers: Vec<(&Register, PointId)> = registers.into_iter().collect();
-        let class_of =
+        let rate_of =
             |register: &Register| Rate { interval_ms: register.interval_ms, aligned: register.aligned };
-        let mut classes: Vec<Rate> = registers.iter().map(|(register, _)| class_of(register)).collect();
-        classes.sort_unstable();
-        classes.dedup();
-        if classes.len() > RATES_MAX {
-            return Err(PlanError::Classes(classes.len()));
+        let mut rates: Vec<Rate> = registers.iter().map(|(register, _)| rate_of(register)).collect();
+        rates.sort_unstable();
+        rates.dedup();
+        if rates.len() > RATES_MAX {
+            return Err(PlanError::Rates(rates.len()));
         }
         let mut cells = Cells::default();
         let mut points = Vec::with_capacity(registers.len());
         for (register, id) in registers {
-            let class = classes.binary_search(&class_of(register)).unwrap_or(0);
-            let mut index = |cell| cells.index(cell, 1 << class);
+            let rate = rates.binary_search(&rate_of(register)).unwrap_or(0);
+            let mut index = |cell| cells.index(cell, 1 << rate);
             points.push(PointAt {
                 id,
                 cell: index(register.cell),
                 order_from: register.order_from.as_ref().map(|from| index(from.cell)),
                 factors: register.factors.iter().map(|factor| index(factor.cell)).collect(),
-                rate: u8::try_from(class).unwrap_or(u8::MAX),
+                rate: u8::try_from(rate).unwrap_or(u8::MAX),
             });
         }
-        Ok(Map { cells: cells.list, points, rates: classes, wanted_in: cells.wanted_in })
+        Ok(Map { cells: cells.list, points, rates, wanted_in: cells.wanted_in })
     }
 
-    /// All cells that are needed when the classes of `mask` are due.
+    /// All cells that are needed when the rates of `mask` are due.
     pub fn wishes(&self, mask: u64) -> Vec<Wish> {
         let cells = (0_u32..).zip(self.cells.iter().zip(&self.wanted_in));
         let due = cells.filter(|(_, (_, wanted_in))| *wanted_in & mask != 0);
@@ -333,9 +341,9 @@ impl Map {
             .collect()
     }
 
-    /// The mask in which every class is due.
+    /// The mask in which every rate is due.
     pub fn all(&self) -> u64 {
-        (0..self.rates.len()).fold(0, |mask, class| mask | 1 << class)
+        (0..self.rates.len()).fold(0, |mask, rate| mask | 1 << rate)
     }
 }
 
@@ -347,7 +355,7 @@ struct Cells {
 }
 
 impl Cells {
-    /// The index of a cell that is wanted in the classes of `mask` too.
+    /// The index of a cell that is wanted in the rates of `mask` too.
     fn index(&mut self, cell: Cell, mask: u64) -> u32 {
         let next = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
         let index = *self.known.entry(cell).or_insert(next);

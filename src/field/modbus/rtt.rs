@@ -25,8 +25,13 @@ const MOVED_BY: u64 = 2;
 /// ... once it has been so for this many answers in a row: one late answer among good ones moves
 /// the mean for less.
 const MOVED_FOR: u8 = 8;
-/// A latency below this is none: what a plan is made of does not change with it.
-const MOVED_MIN_US: u64 = 1_000;
+/// A latency below this is none on a serial line: the silences around a frame are longer, and the
+/// clocks count whole milliseconds.
+const LEAST_SERIAL_US: u64 = 1_000;
+/// Nor is one below this on TCP, where the data of a request takes a fifth of a millisecond: what is
+/// asked together does not change with it, and on a local network it is one and then three
+/// milliseconds all day.
+const LEAST_TCP_US: u64 = 10_000;
 
 /// What is known of the latency of one device. Times are in microseconds.
 #[derive(Clone, Debug)]
@@ -40,6 +45,8 @@ pub struct Rtt {
     /// The last question timed out: an answer now may be the one to that.
     in_doubt: bool,
     planned_us: u64,
+    /// Differences in latency below this are none.
+    least_us: u64,
     /// Answers in a row with the latency away from the planned one.
     moved_for: u8,
 }
@@ -62,6 +69,7 @@ impl Rtt {
             doubled: 0,
             in_doubt: false,
             planned_us,
+            least_us: if serial.is_some() { LEAST_SERIAL_US } else { LEAST_TCP_US },
             moved_for: 0,
         }
     }
@@ -109,7 +117,10 @@ impl Rtt {
             },
         };
         self.usual = Some(usual);
-        let away = is_away(usual.latency_us, self.planned_us);
+        let (latency_us, planned_us) =
+            (usual.latency_us.max(self.least_us), self.planned_us.max(self.least_us));
+        let away = latency_us >= planned_us.saturating_mul(MOVED_BY)
+            || planned_us >= latency_us.saturating_mul(MOVED_BY);
         self.moved_for = if away { self.moved_for.saturating_add(1) } else { 0 };
     }
 
@@ -126,7 +137,8 @@ impl Rtt {
             return None;
         }
         self.moved_for = 0;
-        self.planned_us = self.latency_us()?;
+        // No request is for nothing, however quick the answer was.
+        self.planned_us = self.latency_us()?.max(LEAST_SERIAL_US);
         Some(self.planned_us)
     }
 }
@@ -135,11 +147,6 @@ impl Rtt {
 fn weighted(mean_us: u64, sample_us: u64, parts: u64) -> u64 {
     // Both are at most the ceiling; a ceiling beyond u64::MAX / 8 µs is no timeout.
     mean_us.saturating_mul(parts - 1).saturating_add(sample_us) / parts
-}
-
-fn is_away(latency_us: u64, planned_us: u64) -> bool {
-    let (latency_us, planned_us) = (latency_us.max(MOVED_MIN_US), planned_us.max(MOVED_MIN_US));
-    latency_us >= planned_us.saturating_mul(MOVED_BY) || planned_us >= latency_us.saturating_mul(MOVED_BY)
 }
 
 #[cfg(test)]
@@ -204,8 +211,8 @@ mod tests {
 
     #[test]
     fn tells_once_that_the_latency_has_doubled_or_halved() {
-        let mut rtt = tcp();
-        let mut told = Vec::new();
+        let mut rtt = Rtt::new(Some(Serial::default()), SECOND, 20_000);
+        let mut told: Vec<u64> = Vec::new();
         for latency_us in [21_000, 70_000, 60_000, 1_000, 900] {
             for _ in 0..200 {
                 rtt.answered(5_000, 5_000 + latency_us);
@@ -214,9 +221,24 @@ mod tests {
         }
         // Up once on the way to 70 ms, and down step by step; 60 ms is no other than 70 ms.
         assert!(told.len() >= 3, "{told:?}");
-        assert!(told.windows(2).all(|pair| is_away(pair[0], pair[1])), "{told:?}");
+        let moved = |pair: &[u64]| pair[0].max(pair[1]) >= 2 * pair[0].min(pair[1]);
+        assert!(told.windows(2).all(moved), "{told:?}");
         assert_eq!(told.iter().filter(|told| **told > 40_000).count(), 1, "{told:?}");
         assert!(told.last().is_some_and(|last| *last < 2_000), "{told:?}");
+    }
+
+    #[test]
+    fn a_local_network_that_flutters_is_one_latency() {
+        let mut rtt = tcp();
+        let mut told = Vec::new();
+        for turn in 0_u64..10_000 {
+            rtt.answered(0, [0, 1_000, 4_000, 9_000][usize::try_from(turn / 100 % 4).unwrap()]);
+            told.extend(rtt.moved());
+        }
+        assert_eq!(told.len(), 1, "from the 20 ms it was planned with: {told:?}");
+        assert!(told[0] >= LEAST_SERIAL_US, "no request is for nothing");
+        (0..100).for_each(|_| rtt.answered(0, 50_000));
+        assert_eq!(rtt.moved(), Some(rtt.latency_us().unwrap()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::metrics::{BusMetrics, Metrics};
 use super::plan::PlanError;
 use super::status::StatusHandle;
 use super::store::Who;
-use crate::clock::{Clock, Mono};
+use crate::clock::{Clock, Mono, Now};
 use crate::config;
 use crate::field::{Fault, FieldBatch};
 use crate::net::Backoff;
@@ -299,11 +299,9 @@ impl Poller {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let mut now = self.outlet.clock.now();
         loop {
-            if let Ok(devices) = self.changes.try_recv() {
-                self.change(Some(devices)).await?;
-            }
-            let turn = match self.agenda.next(self.outlet.clock.now()) {
+            let turn = match self.agenda.next(now) {
                 Next::Take(turn) => turn,
                 waiting => {
                     let until = if let Next::Wait(until) = waiting { until } else { Mono(u64::MAX) };
@@ -313,31 +311,44 @@ impl Poller {
                         devices = self.changes.recv() => self.change(devices).await?,
                         () = self.outlet.clock.sleep_until(until) => {}
                     }
+                    now = self.outlet.clock.now();
                     continue;
                 }
             };
-            let broken = match turn {
-                Turn::Begin { device, mask } => {
-                    self.begin(device, mask).await?;
-                    None
+            match turn {
+                // A bus that is never idle takes changes between cycles.
+                Turn::Begin { .. } if let Ok(devices) = self.changes.try_recv() => {
+                    self.change(Some(devices)).await?;
                 }
-                Turn::Go { device } => self.go(line, device).await?,
-                Turn::Probe { device } => self.probe(line, device).await,
+                // Takes no time: the clock is not asked again.
+                Turn::Begin { device, mask } => {
+                    self.begin(device, mask, now).await?;
+                    continue;
+                }
+                Turn::Go { device } => {
+                    let (broken, then) = self.go(line, device, now).await?;
+                    if let Some(broken) = broken {
+                        return Ok(broken);
+                    }
+                    now = then;
+                    continue;
+                }
+                Turn::Probe { device } => {
+                    if let Some(broken) = self.probe(line, device, now.mono).await {
+                        return Ok(broken);
+                    }
+                }
                 Turn::State { device, mask } => {
-                    let skipped = self.agenda.stated(device, mask, self.outlet.clock.mono());
+                    let skipped = self.agenda.stated(device, mask, now.mono);
                     self.outlet.metrics.skipped_cycles.inc_by(skipped);
                     self.state(device, mask, None).await?;
-                    None
                 }
-            };
-            if let Some(broken) = broken {
-                return Ok(broken);
             }
+            now = self.outlet.clock.now();
         }
     }
 
-    async fn begin(&mut self, index: usize, mask: u64) -> Result<(), ReaderGone> {
-        let now = self.outlet.clock.now();
+    async fn begin(&mut self, index: usize, mask: u64, now: Now) -> Result<(), ReaderGone> {
         let Some(device) = self.devices.get_mut(index) else { return Ok(()) };
         let (held_back, planned_ms) = device.begin(mask, now);
         self.agenda.began(index, mask, planned_ms, now.mono);
@@ -347,23 +358,29 @@ impl Poller {
         }
     }
 
-    /// The next requests of a cycle under way; or its end. Its other requests are asked even if
-    /// one fails: the device is the domain of a fault, and a value that of an illegal address.
-    async fn go<S>(&mut self, line: &mut Line<S>, index: usize) -> Result<Option<Broken>, ReaderGone>
+    /// The next requests of a cycle under way, and its end if they were the last; gives the time
+    /// when that is done. Its other requests are asked even if one fails: the device is the domain
+    /// of a fault, and a value that of an illegal address.
+    async fn go<S>(
+        &mut self,
+        line: &mut Line<S>,
+        index: usize,
+        started: Now,
+    ) -> Result<(Option<Broken>, Now), ReaderGone>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Some(device) = self.devices.get_mut(index) else { return Ok(None) };
-        let requests = device.requests(self.outlet.clock.utc());
+        let Some(device) = self.devices.get_mut(index) else { return Ok((None, started)) };
+        let requests = device.requests(started.utc);
         if requests.is_empty() {
-            self.finish(index, None).await?;
-            return Ok(None);
+            self.finish(index, None, started).await?;
+            return Ok((None, self.outlet.clock.now()));
         }
-        let started = self.outlet.clock.mono();
         let answers =
             line.ask_many(device.unit, &requests, device.timeout(&requests), device.in_flight()).await;
-        let now = self.outlet.clock.now();
-        self.agenda.charged(index, now.mono.since_ms(started), now.mono);
+        let latest = answers.iter().map(|answer| answer.answered_at).max_by_key(|now| now.mono);
+        let now = latest.unwrap_or(started);
+        self.agenda.charged(index, now.mono.since_ms(started.mono), now.mono);
         let (mut broken, mut pause_ms) = (None, 0);
         for (request, answer) in requests.iter().zip(answers) {
             if let Err(error) = &answer.outcome {
@@ -379,15 +396,18 @@ impl Poller {
         if pause_ms > 0 {
             self.agenda.rests(index, now.mono.plus_ms(pause_ms));
         }
+        // Whoever takes the samples may have been waited for.
+        let now = self.outlet.clock.now();
         if broken.is_some() {
-            self.finish(index, Some(Fault::NoConnection)).await?;
+            self.finish(index, Some(Fault::NoConnection), now).await?;
+        } else if device.is_through(now.utc) {
+            self.finish(index, None, now).await?;
         }
-        Ok(broken)
+        Ok((broken, now))
     }
 
     /// Ends the cycle under way of a device.
-    async fn finish(&mut self, index: usize, fault: Option<Fault>) -> Result<(), ReaderGone> {
-        let now = self.outlet.clock.now();
+    async fn finish(&mut self, index: usize, fault: Option<Fault>, now: Now) -> Result<(), ReaderGone> {
         let Some(device) = self.devices.get_mut(index) else { return Ok(()) };
         let Some(Finished { batches, end, good_at, took_ms, changes }) = device.finish(fault, now) else {
             // The agenda still had a cycle that the device no longer has.
@@ -412,21 +432,21 @@ impl Poller {
 
     /// The connection is gone: what the cycles under way have not read has failed.
     async fn give_up_cycles(&mut self) -> Result<(), ReaderGone> {
+        let now = self.outlet.clock.now();
         for index in 0..self.devices.len() {
             if self.devices.get(index).is_some_and(Device::is_reading) {
-                self.finish(index, Some(Fault::NoConnection)).await?;
+                self.finish(index, Some(Fault::NoConnection), now).await?;
             }
         }
         Ok(())
     }
 
     /// Asks a demoted device one cheap question.
-    async fn probe<S>(&mut self, line: &mut Line<S>, index: usize) -> Option<Broken>
+    async fn probe<S>(&mut self, line: &mut Line<S>, index: usize, started: Mono) -> Option<Broken>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let device = self.devices.get_mut(index)?;
-        let started = self.outlet.clock.mono();
         let request: [ReadRequest; 1] = [device.probe()];
         let answer = line.ask_many(device.unit, &request, device.timeout(&request), 1).await.pop()?;
         let now = self.outlet.clock.now();

@@ -11,8 +11,8 @@ mod factor;
 mod tests;
 
 use crate::config::{Bits, Cell, DateLayout, Encoding, Means, Order, OrderFrom, Register, Sentinel};
-use crate::field::{Fault, Raw};
-use crate::point::{Decimal, Value};
+use crate::field::{Fault, Raw, Sample};
+use crate::point::{Decimal, PointId, Value};
 use bytes::Pattern;
 use jiff::tz::TimeZone;
 
@@ -77,9 +77,6 @@ pub fn point(
     factors: &[Raw],
     zone: &TimeZone,
 ) -> Result<Raw, Fault> {
-    if let Some(value) = plain(words, register, order) {
-        return value;
-    }
     if factors.len() != register.factors.len() {
         return Err(Fault::Decoding);
     }
@@ -96,30 +93,79 @@ pub fn point(
     factors.into_iter().try_fold(value, |value, (factor, raw)| factor::apply(&value, factor.role, raw))
 }
 
-/// The values most maps are made of, 50,000 times a second: numbers of one or two registers without
-/// anything about them. None for all others, which go the long way to the same result.
-#[inline]
-fn plain(words: &[u16], register: &Register, order: Order) -> Option<Result<Raw, Fault>> {
-    let Register { cell, sentinels, factors, .. } = register;
-    if cell.bits.is_some() || !sentinels.is_empty() || !factors.is_empty() {
-        return None;
-    }
-    let number = |number: i64| Ok(Raw::Value(integer(number)));
-    let pattern = match (order, words) {
-        (Order::Abcd, [word]) => u32::from(*word),
-        (Order::Abcd, [high, low]) | (Order::Cdab, [low, high]) => u32::from(*high) << 16 | u32::from(*low),
-        _ => return None,
-    };
-    match (cell.encoding, words.len()) {
-        (Encoding::U16, 1) | (Encoding::U32, 2) => Some(number(i64::from(pattern))),
-        (Encoding::I16, 1) => words.first().map(|word| number(i64::from(word.cast_signed()))),
-        (Encoding::I32, 2) => Some(number(i64::from(pattern.cast_signed()))),
-        (Encoding::F32, 2) => {
-            let float = f64::from(f32::from_bits(pattern));
-            Some(if float.is_finite() { Ok(Raw::Value(Value::F64(float))) } else { Err(Fault::Sensor) })
+/// How the values are read that most maps are made of, 50,000 times a second: numbers of one or two
+/// registers without anything about them. [`point`] comes to the same result the long way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain {
+    U16,
+    I16,
+    U32,
+    I32,
+    F32,
+    /// The less significant register first.
+    U32Swapped,
+    I32Swapped,
+    F32Swapped,
+}
+
+impl Plain {
+    /// Of a register that can be read so.
+    pub fn of(register: &Register) -> Option<Plain> {
+        let Register { cell, order_from, sentinels, factors, .. } = register;
+        if cell.bits.is_some() || order_from.is_some() || !sentinels.is_empty() || !factors.is_empty() {
+            return None;
         }
-        _ => None,
+        match (cell.encoding, cell.order) {
+            (Encoding::U16, Order::Abcd) => Some(Plain::U16),
+            (Encoding::I16, Order::Abcd) => Some(Plain::I16),
+            (Encoding::U32, Order::Abcd) => Some(Plain::U32),
+            (Encoding::I32, Order::Abcd) => Some(Plain::I32),
+            (Encoding::F32, Order::Abcd) => Some(Plain::F32),
+            (Encoding::U32, Order::Cdab) => Some(Plain::U32Swapped),
+            (Encoding::I32, Order::Cdab) => Some(Plain::I32Swapped),
+            (Encoding::F32, Order::Cdab) => Some(Plain::F32Swapped),
+            _ => None,
+        }
     }
+
+    /// Samples of the points whose values begin at these places in the items of an answer: values
+    /// or errors as [`point`] gives them. The kind is looked at once for all of them, not for each.
+    pub fn read(self, items: &[u16], places: &[(PointId, usize)], samples: &mut Vec<Sample>) {
+        let one = |from: usize| items.get(from).copied().ok_or(Fault::Decoding);
+        let two = |from: usize| match items.get(from..) {
+            Some([first, second, ..]) => Ok((u32::from(*first), u32::from(*second))),
+            _ => Err(Fault::Decoding),
+        };
+        let wide = |from| two(from).map(|(high, low)| high << 16 | low);
+        let swapped = |from| two(from).map(|(low, high)| high << 16 | low);
+        match self {
+            Plain::U16 => each(places, samples, |from| one(from).map(whole)),
+            Plain::I16 => each(places, samples, |from| one(from).map(u16::cast_signed).map(whole)),
+            Plain::U32 => each(places, samples, |from| wide(from).map(whole)),
+            Plain::I32 => each(places, samples, |from| wide(from).map(u32::cast_signed).map(whole)),
+            Plain::F32 => each(places, samples, |from| wide(from).and_then(single)),
+            Plain::U32Swapped => each(places, samples, |from| swapped(from).map(whole)),
+            Plain::I32Swapped => each(places, samples, |from| swapped(from).map(u32::cast_signed).map(whole)),
+            Plain::F32Swapped => each(places, samples, |from| swapped(from).and_then(single)),
+        }
+    }
+}
+
+#[inline]
+fn each(places: &[(PointId, usize)], samples: &mut Vec<Sample>, value: impl Fn(usize) -> Result<Raw, Fault>) {
+    samples.extend(places.iter().map(|(point, from)| Sample { point: *point, raw: value(*from) }));
+}
+
+#[inline]
+fn whole(number: impl Into<i64>) -> Raw {
+    Raw::Value(integer(number.into()))
+}
+
+/// A binary32, unless it is no number.
+#[inline]
+fn single(bits: u32) -> Result<Raw, Fault> {
+    let number = f64::from(f32::from_bits(bits));
+    if number.is_finite() { Ok(Raw::Value(Value::F64(number))) } else { Err(Fault::Sensor) }
 }
 
 /// The words are those of the cell, and its type can come in that order.

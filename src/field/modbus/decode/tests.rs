@@ -505,16 +505,39 @@ fn plain_numbers_are_what_the_long_way_makes_of_them() {
     let encodings = [Encoding::U16, Encoding::I16, Encoding::U32, Encoding::I32, Encoding::F32];
     for round in 0..200_000_u64 {
         let encoding = encodings[usize::try_from(round % 5).unwrap()];
-        let order = [Order::Abcd, Order::Cdab, Order::Badc][usize::try_from(dice.roll(3)).unwrap()];
-        let count = usize::try_from(1 + dice.roll(3)).unwrap();
+        let order = [Order::Abcd, Order::Cdab][usize::try_from(dice.roll(2)).unwrap()];
+        let (before, count) = (usize::try_from(dice.roll(3)).unwrap(), usize::from(encoding.items(order)));
         // Now and then the patterns of NaN and infinity.
         let high = if dice.roll(8) == 0 { 0x7F80 } else { 0 };
-        let words: Vec<u16> = (0..count).map(|_| u16::try_from(dice.roll(65_536)).unwrap() | high).collect();
+        let words: Vec<u16> =
+            (0..before + count).map(|_| u16::try_from(dice.roll(65_536)).unwrap() | high).collect();
         let cell = Cell { order, ..Cell::new(Table::Holding, 0, encoding) };
         let register = Register::plain("a/b".parse().unwrap(), 1_000, cell);
-        if let Some(value) = plain(&words, &register, order) {
-            let long = check(&words, cell, order).and_then(|()| decode(&words, cell, order, &TimeZone::UTC));
-            assert_eq!(value, long, "{words:04x?} {encoding} {order}");
-        }
+        // A number of one register has no order of registers.
+        let is_plain = order == Order::Abcd || encoding.items(order) == 2;
+        let plain = Plain::of(&register);
+        assert_eq!(plain.is_some(), is_plain, "{encoding} {order}");
+        let Some(plain) = plain else { continue };
+        let long = point(&words[before..], &register, order, &[], &TimeZone::UTC);
+        let mut samples = Vec::new();
+        plain.read(&words, &[(PointId(1), before), (PointId(2), before + 1)], &mut samples);
+        let whole = Sample { point: PointId(1), raw: long };
+        let cut_off = Sample { point: PointId(2), raw: Err(Fault::Decoding) };
+        assert_eq!(samples, [whole, cut_off], "{words:04x?} {encoding} {order}");
     }
+}
+
+/// Whatever is special about a register goes the long way.
+#[test]
+fn what_is_not_plain_is_not_read_as_if_it_were() {
+    let register = |cell| Register::plain("a/b".parse().unwrap(), 1_000, cell);
+    let cell = Cell::new(Table::Holding, 0, Encoding::U32);
+    for order in [Order::Badc, Order::Dcba] {
+        assert_eq!(Plain::of(&register(Cell { order, ..cell })), None);
+    }
+    assert_eq!(Plain::of(&register(Cell { bits: Some(Bits::One(3)), ..cell })), None);
+    let sentinels = vec![Sentinel { raw: Decimal::ZERO, means: Means::Sensor }];
+    assert_eq!(Plain::of(&Register { sentinels, ..register(cell) }), None);
+    let order_from = Some(OrderFrom { cell, orders: vec![] });
+    assert_eq!(Plain::of(&Register { order_from, ..register(cell) }), None);
 }

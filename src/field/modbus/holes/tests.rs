@@ -49,7 +49,7 @@ struct Cycle {
 
 impl Cycle {
     fn settle(&mut self, block: &Block, good: bool) {
-        for wish in &block.wishes {
+        for wish in block.wishes.iter() {
             let before = self.outcome.insert(wish.tag, good);
             assert_eq!(before, None, "one sample a cycle for {wish:?}");
         }
@@ -261,7 +261,7 @@ fn a_value_refused_by_itself_is_believed_once_others_have_been_answered_around_i
 fn what_is_known_is_bounded() {
     let mut holes = Holes::default();
     for start in 0..5_000 {
-        let block = Block { request: request(start, 1), wishes: vec![wish(start, 1, 0)] };
+        let block = Block { request: request(start, 1), wishes: [wish(start, 1, 0)].into() };
         assert!(holes.refused(block, 2, START).is_none());
     }
     assert_eq!(holes.known.len(), LESSONS_MAX);

@@ -188,7 +188,7 @@ fn a_device_has_at_most_as_many_intervals_as_a_mask_has_bits() {
     let registers: Vec<Register> = (1..=65).map(register).collect();
     let map = |count: usize| Map::new(registers.iter().take(count).map(|register| (register, PointId(0))));
     assert_eq!(map(64).unwrap().all(), u64::MAX);
-    assert_eq!(map(65), Err(PlanError::Classes(65)));
+    assert_eq!(map(65), Err(PlanError::Rates(65)));
 }
 
 /// The least cost of all ways to part `rest` into requests; none if there is no way.
@@ -289,7 +289,7 @@ proptest! {
                     || u32::from(stretch.first) >= end || stretch.last < block.request.start());
             }
             prop_assert!(block.wishes.is_sorted_by_key(|wish| (wish.start, wish.count)));
-            for wish in &block.wishes {
+            for wish in block.wishes.iter() {
                 prop_assert_eq!(wish.table, block.request.table());
                 prop_assert!(wish.start >= block.request.start() && wish.end() <= end);
                 seen.push(*wish);
