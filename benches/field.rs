@@ -303,7 +303,8 @@ async fn pipeline(ports: &[u16], seconds: u64, data: &Path) -> anyhow::Result<()
 async fn lateness(data: &Path, before: UtcMs, after: UtcMs) -> anyhow::Result<()> {
     let kept = historian::read_only(data)?.context("no data")?;
     let firsts = kept.catalogue.entries().filter(|entry| entry.address.quantity.as_str() == "u16-0");
-    let phase = |asset: &str| stable_hash(&asset.replace('d', "device-")) % 1_000;
+    // Slots of 50 ms.
+    let phase = |asset: &str| stable_hash(&asset.replace('d', "device-")) / 50 * 50 % 1_000;
     let phases: BTreeMap<PointId, u64> =
         firsts.map(|entry| (entry.id, phase(entry.address.asset.as_str()))).collect();
     let (mut late, mut after_seq) = (Vec::new(), Seq(0));

@@ -8,10 +8,17 @@ use crate::point::{Decimal, Quality, Reason, TextId, Value, ValueKind};
 pub(super) type Made = Result<(Value, Quality), Reason>;
 
 /// What the settings of a point come to, worked out once: a factor of one is none, and floats are
-/// not made of decimals again for each reading.
+/// not made of decimals again for each reading. It lies with what else is known of 50,000 points
+/// and is looked at for every reading, so what many points do not have takes no room.
 #[derive(Clone, Debug)]
 pub(super) struct Recipe {
     kind: ValueKind,
+    changes: Option<Box<Changes>>,
+}
+
+/// What is done to the number of a sample.
+#[derive(Clone, Debug)]
+struct Changes {
     factor: Option<Level>,
     offset: Option<Level>,
     range: Option<(Level, Level)>,
@@ -27,12 +34,14 @@ struct Level {
 impl Recipe {
     pub(super) fn new(point: &PointSettings) -> Recipe {
         let level = |exact: Decimal| Level { exact, float: exact.to_f64() };
-        Recipe {
-            kind: point.kind,
+        let changes = Changes {
             factor: (point.scale != Decimal::ONE).then(|| level(point.scale)),
             offset: (point.offset != Decimal::ZERO).then(|| level(point.offset)),
             range: point.range.map(|(low, high)| (level(low), level(high))),
-        }
+        };
+        let Changes { factor, offset, range } = &changes;
+        let is_changed = factor.is_some() || offset.is_some() || range.is_some();
+        Recipe { kind: point.kind, changes: is_changed.then(|| Box::new(changes)) }
     }
 }
 
@@ -111,23 +120,30 @@ fn number(raw: &Raw) -> Result<Number, Reason> {
 
 /// `raw * scale + offset`; exact for exact numbers, and a factor of one changes no digit.
 fn scaled(point: &Recipe, number: &Number) -> Result<Value, Reason> {
+    let Some(changes) = &point.changes else {
+        return Ok(match number {
+            Number::Exact(raw) => Value::Decimal(*raw),
+            Number::Float(raw) => Value::F64(*raw),
+        });
+    };
     match number {
         Number::Exact(raw) => {
-            let product = point.factor.map_or(Ok(*raw), |factor| raw.checked_mul(factor.exact));
-            let sum = product.and_then(|n| point.offset.map_or(Ok(n), |offset| n.checked_add(offset.exact)));
+            let product = changes.factor.map_or(Ok(*raw), |factor| raw.checked_mul(factor.exact));
+            let sum =
+                product.and_then(|n| changes.offset.map_or(Ok(n), |offset| n.checked_add(offset.exact)));
             // The settings push the number out of 64 bits: they do not fit this device.
             sum.map(Value::Decimal).map_err(|_| Reason::Configuration)
         }
         Number::Float(raw) => {
-            let product = point.factor.map_or(*raw, |factor| raw * factor.float);
-            let sum = point.offset.map_or(product, |offset| product + offset.float);
+            let product = changes.factor.map_or(*raw, |factor| raw * factor.float);
+            let sum = changes.offset.map_or(product, |offset| product + offset.float);
             if sum.is_finite() { Ok(Value::F64(sum)) } else { Err(Reason::Configuration) }
         }
     }
 }
 
 fn in_range(point: &Recipe, value: Value) -> bool {
-    let Some((low, high)) = point.range else { return true };
+    let Some((low, high)) = point.changes.as_ref().and_then(|changes| changes.range) else { return true };
     match value {
         Value::Decimal(number) => low.exact <= number && number <= high.exact,
         Value::F64(number) => low.float <= number && number <= high.float,

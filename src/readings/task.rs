@@ -37,6 +37,8 @@ pub struct Limits {
     pub hand_over_ms: u64,
 }
 
+/// So many batches are taken before anything else has its turn.
+const TURN_MAX: usize = 16;
 /// So many batches go on at once; half of the historian's queue, so that they find room.
 const HAND_OVER_BATCHES: usize = 8;
 
@@ -85,7 +87,7 @@ impl Task {
     /// Runs until every sender of `field` is gone or `stop` is asked for, then hands over what
     /// is still there, with the usual patience.
     pub async fn run(mut self, mut field: mpsc::Receiver<FieldBatch>, stop: CancellationToken) {
-        let mut backlog = Backlog::default();
+        let (mut backlog, mut batches) = (Backlog::default(), Vec::with_capacity(TURN_MAX));
         let (clock, historian) = (self.clock.clone(), self.outlets.historian.clone());
         let mut next_tick = clock.mono().plus_ms(self.limits.tick_ms);
         // Made anew only when it moves: to ask for a timer takes longer than to make ten readings.
@@ -100,7 +102,7 @@ impl Task {
                 due = first;
                 timer.set(clock.sleep_until(due));
             }
-            let room = backlog.waiting.len() < self.limits.backlog_max;
+            let room = self.limits.backlog_max.saturating_sub(backlog.waiting.len());
             tokio::select! {
                 biased;
                 () = &mut stopped, if !field.is_closed() => field.close(),
@@ -123,10 +125,14 @@ impl Task {
                     }
                     self.hand_on(&mut backlog);
                 }
-                batch = field.recv(), if room => {
-                    let Some(batch) = batch else { break };
-                    let outcome = self.engine.step(batch, clock.now(), &mut self.texts);
-                    self.deliver(outcome, &mut backlog).await;
+                taken = field.recv_many(&mut batches, TURN_MAX.min(room)), if room > 0 => {
+                    if taken == 0 {
+                        break;
+                    }
+                    for batch in batches.drain(..) {
+                        let outcome = self.engine.step(batch, clock.now(), &mut self.texts);
+                        self.deliver(outcome, &mut backlog).await;
+                    }
                 }
             }
         }

@@ -313,11 +313,13 @@ impl Device {
         self.cycle.is_some()
     }
 
-    /// What to ask now, several at once where the device bears it; nothing if the cycle is over.
-    pub fn requests(&mut self, now: UtcMs) -> Vec<ReadRequest> {
-        let Some(cycle) = &mut self.cycle else { return Vec::new() };
+    /// Puts what to ask now into `requests`, several at once where the device bears it; nothing if
+    /// the cycle is over.
+    pub fn requests(&mut self, now: UtcMs, requests: &mut Vec<ReadRequest>) {
+        requests.clear();
+        let Some(cycle) = &mut self.cycle else { return };
         if !cycle.alive && cycle.silent >= MUTE_MAX {
-            return Vec::new();
+            return;
         }
         if cycle.search.as_ref().is_none_or(|search| search.next().is_none()) {
             cycle.search = None;
@@ -341,7 +343,7 @@ impl Device {
             self.in_hand.extend(again.map(|request| Asked { why: Why::Again, recipe: recipe(request) }));
         }
         cycle.asked |= !self.in_hand.is_empty();
-        self.in_hand.iter().map(|asked| asked.recipe.block.request).collect()
+        requests.extend(self.in_hand.iter().map(|asked| asked.recipe.block.request));
     }
 
     /// Whether all of the cycle under way has been asked.

@@ -20,7 +20,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -159,6 +159,7 @@ impl<D: Dial> Bus<D> {
             grace_until: now.mono.plus_ms(CONNECT_GRACE_MS),
             outlet: Outlet { clock, tx, memos: memory.memos, metrics: metrics.of_bus(&bus) },
             changes,
+            requests: Vec::new(),
             bus,
         };
         Ok(Bus { dial, backoff: Backoff::new(RECONNECT_MIN, RECONNECT_MAX, seed), poller, updates })
@@ -199,6 +200,8 @@ struct Poller {
     /// Until then a tick still waits for the connection.
     grace_until: Mono,
     changes: mpsc::Receiver<Vec<Device>>,
+    /// Those on their way, kept for its room.
+    requests: Vec<ReadRequest>,
     outlet: Outlet,
 }
 
@@ -371,15 +374,16 @@ impl Poller {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let Some(device) = self.devices.get_mut(index) else { return Ok((None, started)) };
-        let requests = device.requests(started.utc);
+        device.requests(started.utc, &mut self.requests);
+        let requests = self.requests.as_slice();
         if requests.is_empty() {
             self.finish(index, None, started).await?;
             return Ok((None, self.outlet.clock.now()));
         }
         let answers =
-            line.ask_many(device.unit, &requests, device.timeout(&requests), device.in_flight()).await;
+            line.ask_many(device.unit, requests, device.timeout(requests), device.in_flight()).await;
         let latest = answers.iter().map(|answer| answer.answered_at).max_by_key(|now| now.mono);
-        let now = latest.unwrap_or(started);
+        let mut now = latest.unwrap_or(started);
         self.agenda.charged(index, now.mono.since_ms(started.mono), now.mono);
         let (mut broken, mut pause_ms) = (None, 0);
         for (request, answer) in requests.iter().zip(answers) {
@@ -389,19 +393,18 @@ impl Poller {
             }
             let outcome = device.settle(answer, now);
             pause_ms = pause_ms.max(outcome.pause_ms);
-            if let Some(batch) = outcome.batch {
-                self.outlet.emit(batch).await?;
+            if let Some(Err(full)) = outcome.batch.map(|batch| self.outlet.offer(batch)) {
+                self.outlet.wait(full).await?;
+                now = self.outlet.clock.now();
             }
         }
         if pause_ms > 0 {
             self.agenda.rests(index, now.mono.plus_ms(pause_ms));
         }
-        // Whoever takes the samples may have been waited for.
-        let now = self.outlet.clock.now();
-        if broken.is_some() {
-            self.finish(index, Some(Fault::NoConnection), now).await?;
-        } else if device.is_through(now.utc) {
-            self.finish(index, None, now).await?;
+        if broken.is_some() || device.is_through(now.utc) {
+            let fault = broken.as_ref().map(|_| Fault::NoConnection);
+            self.finish(index, fault, now).await?;
+            now = self.outlet.clock.now();
         }
         Ok((broken, now))
     }
@@ -418,9 +421,9 @@ impl Poller {
         self.outlet.metrics.cycle_duration.observe(Duration::from_millis(took_ms).as_secs_f64());
         self.status.cycle(index, good_at, device.latency_us());
         let settled = self.agenda.ended(index, end, now.mono);
-        self.agenda.set_probe_cost(index, whole_ms(device.timeout(&[device.probe()])));
         self.outlet.metrics.skipped_cycles.inc_by(settled.skipped);
         if settled.demoted {
+            self.agenda.set_probe_cost(index, whole_ms(device.timeout(&[device.probe()])));
             warn!(bus = %self.bus, device = %device.name, fault = %device.fault(), "Device does not answer, will only be probed.");
             self.status.set_demoted(index, true);
         }
@@ -509,16 +512,24 @@ struct Outlet {
 }
 
 impl Outlet {
-    /// Hands a batch up; waits if there is no room, which is counted: polling is then late.
+    /// Hands a batch up; waits if there is no room.
     async fn emit(&self, batch: FieldBatch) -> Result<(), ReaderGone> {
-        match self.tx.try_send(batch) {
+        match self.offer(batch) {
             Ok(()) => Ok(()),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(ReaderGone),
-            Err(mpsc::error::TrySendError::Full(batch)) => {
-                self.metrics.overruns.inc();
-                self.tx.send(batch).await.map_err(|_| ReaderGone)
-            }
+            Err(full) => self.wait(full).await,
         }
+    }
+
+    /// Hands a batch up, or gives it back.
+    fn offer(&self, batch: FieldBatch) -> Result<(), TrySendError<FieldBatch>> {
+        self.tx.try_send(batch)
+    }
+
+    /// Waits for room, which is counted: polling is then late.
+    async fn wait(&self, batch: TrySendError<FieldBatch>) -> Result<(), ReaderGone> {
+        let TrySendError::Full(batch) = batch else { return Err(ReaderGone) };
+        self.metrics.overruns.inc();
+        self.tx.send(batch).await.map_err(|_| ReaderGone)
     }
 
     /// Leaves what was learned to who writes it down, without waiting for it.

@@ -1,7 +1,7 @@
 //! One device on the agenda: its rates, its cycle, its credit, and whether it answers. Pure.
 
 use super::tick::{Rate, Tick, Wall};
-use super::{End, RATES_MAX, Settled, Turn, rate_bit, stable_hash};
+use super::{End, RATES_MAX, Settled, Turn, phase_of, rate_bit, stable_hash};
 use crate::clock::Mono;
 use crate::net::Backoff;
 use std::time::Duration;
@@ -131,7 +131,7 @@ impl Slot {
             return;
         }
         self.give_up_cycle(now);
-        let hash = stable_hash(&self.id);
+        let hash = phase_of(&self.id);
         let mut missed = 0;
         let mut tick = |(index, rate): (usize, &Rate)| {
             let known = self.ticks.iter().enumerate().find(|(_, tick)| tick.rate() == *rate);

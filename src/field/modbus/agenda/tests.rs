@@ -196,7 +196,7 @@ fn reads_all_at_once_and_then_each_rate_on_its_grid_of_the_wall_clock() {
     rig.run(2 * QUARTER);
     let cycles = rig.cycles(0);
     assert_eq!(cycles[0], (77, 77, 77 + 21, 0b111));
-    let hash = stable_hash("meter");
+    let hash = phase_of("meter");
     let (mut fast, mut slow, mut quarters) = (0, 0, 0);
     for (_, begun, _, mask) in &cycles[1..] {
         let utc = rig.utc(*begun);
@@ -215,11 +215,9 @@ fn reads_all_at_once_and_then_each_rate_on_its_grid_of_the_wall_clock() {
 
 #[test]
 fn an_aligned_rate_is_never_read_early_and_a_neighbour_waits_for_it() {
-    // The phase of "b" at one second is 46 ms before the full second: within its patience.
-    let id = (0..100_000)
-        .map(|number| format!("unit-{number}"))
-        .find(|id| stable_hash(id) % 1_000 == 954)
-        .unwrap();
+    // Its phase at one second is 50 ms before the full second: just within its patience.
+    let id =
+        (0..100_000).map(|number| format!("unit-{number}")).find(|id| phase_of(id) % 1_000 == 950).unwrap();
     let mut rig = Rig::new(vec![Unit::new(&id, &[rate(1_000), aligned(MINUTE)], 1, 3)]);
     rig.run(5 * MINUTE);
     let minutes: Vec<_> = rig.cycles(0)[1..].iter().filter(|cycle| cycle.3 & 0b10 != 0).copied().collect();
@@ -630,7 +628,7 @@ proptest! {
         rig.run(20_000);
         let cycles = rig.cycles(0);
         for (index, rate) in rates.iter().enumerate() {
-            let phase = if rate.aligned { 0 } else { stable_hash(&id) % rate.interval_ms };
+            let phase = if rate.aligned { 0 } else { phase_of(&id) % rate.interval_ms };
             let ticks = (78..20_000).filter(|at| rig.utc(*at) % rate.interval_ms == phase);
             let patience = (rate.interval_ms / 20).min(50);
             let mut read = cycles[1..].iter().filter(|cycle| cycle.3 & rate_bit(index) != 0);

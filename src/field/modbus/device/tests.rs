@@ -94,6 +94,12 @@ impl Seen {
     }
 }
 
+fn asked(device: &mut Device, now_ms: u64) -> Vec<ReadRequest> {
+    let mut requests = vec![ReadRequest::new(Table::Coil, 7, 7).unwrap()];
+    device.requests(at(now_ms).utc, &mut requests);
+    requests
+}
+
 /// One cycle of `device`, in which each request takes 10 ms.
 fn cycle(device: &mut Device, mask: u64, start_ms: u64, outcomes: Outcomes<'_>) -> Seen {
     let mut seen = Seen::default();
@@ -101,7 +107,7 @@ fn cycle(device: &mut Device, mask: u64, start_ms: u64, outcomes: Outcomes<'_>) 
     seen.take(device.begin(mask, at(now_ms)).0);
     let most = 8 * device.map.cells.len() + 16;
     loop {
-        let requests = device.requests(at(now_ms).utc);
+        let requests = asked(device, now_ms);
         if requests.is_empty() {
             break;
         }
@@ -247,7 +253,7 @@ fn a_gateway_that_speaks_for_a_device_does_not_tell_its_pace() {
 fn a_busy_device_gets_the_pause_of_its_profile_at_least() {
     let mut device = build(&plan(DeviceLimits { pause_ms: 900, ..DeviceLimits::default() }, words([0])));
     device.begin(1, at(0));
-    device.requests(at(0).utc);
+    asked(&mut device, 0);
     let outcome = Err(AskError::Exception(6));
     let answer = Answer { outcome, asked_at: Mono(0), answered_at: at(10) };
     assert_eq!(device.settle(answer, at(10)).pause_ms, 900);
@@ -259,7 +265,7 @@ fn a_slow_line_has_time_for_its_longest_answer() {
     bus.link = "rtu:///dev/x?baud=1200".parse().unwrap();
     let mut device = build(&bus);
     device.begin(1, at(0));
-    let requests = device.requests(at(0).utc);
+    let requests = asked(&mut device, 0);
     assert_eq!(requests[0].count(), 125);
     let wire_us = device.wire_us(requests[0]);
     assert!(wire_us > 2_000_000, "{wire_us}");
