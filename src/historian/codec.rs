@@ -14,6 +14,10 @@
 //! Decoding trusts nothing: any bytes give readings or an error, never a panic, and never
 //! reserve more memory than the bytes could fill.
 
+use super::bytes::{
+    Bytes, BytesError, KIND_DECIMAL, KIND_F32, KIND_F64, KIND_FALSE, KIND_NONE, KIND_TEXT, KIND_TRUE, float,
+    kind_of, signed, varint,
+};
 use super::journal::Span;
 use crate::point::{Batch, Decimal, PointId, Quality, Reading, TextId, UtcMs, Value};
 
@@ -22,14 +26,6 @@ pub const FORMAT: u8 = 1;
 
 const CRC_LEN: usize = 4;
 
-const KIND_NONE: u8 = 0;
-const KIND_FALSE: u8 = 1;
-const KIND_TRUE: u8 = 2;
-const KIND_DECIMAL: u8 = 3;
-const KIND_F64: u8 = 4;
-/// A float that a single-precision one holds exactly, in 4 bytes.
-const KIND_F32: u8 = 5;
-const KIND_TEXT: u8 = 6;
 const KIND_MASK: u8 = 0x07;
 /// A quality byte follows; without it the quality is Good.
 const TAG_QUALITY: u8 = 0x08;
@@ -57,6 +53,15 @@ pub enum CodecError {
     /// The checksum holds, the content does not.
     #[error("the record makes no sense")]
     Malformed,
+}
+
+impl From<BytesError> for CodecError {
+    fn from(error: BytesError) -> CodecError {
+        match error {
+            BytesError::Short => CodecError::Short,
+            BytesError::Malformed => CodecError::Malformed,
+        }
+    }
 }
 
 /// Collects the batches of one record.
@@ -169,10 +174,7 @@ impl Before {
                 }
                 signed(out, number.mantissa());
             }
-            Some(Value::F64(number)) => match single(number) {
-                Some(single) => out.extend_from_slice(&single.to_le_bytes()),
-                None => out.extend_from_slice(&number.to_le_bytes()),
-            },
+            Some(Value::F64(number)) => float(out, number),
             Some(Value::Text(id)) => varint(out, u64::from(id.0)),
         }
     }
@@ -216,24 +218,6 @@ impl Before {
         };
         Ok(Some(value))
     }
-}
-
-fn kind_of(value: Option<Value>) -> u8 {
-    match value {
-        None => KIND_NONE,
-        Some(Value::Bool(false)) => KIND_FALSE,
-        Some(Value::Bool(true)) => KIND_TRUE,
-        Some(Value::Decimal(_)) => KIND_DECIMAL,
-        Some(Value::F64(number)) => single(number).map_or(KIND_F64, |_| KIND_F32),
-        Some(Value::Text(_)) => KIND_TEXT,
-    }
-}
-
-/// The single-precision float with the same bits when widened, if there is one.
-#[expect(clippy::cast_possible_truncation, reason = "the next line proves that nothing was cut off")]
-fn single(number: f64) -> Option<f32> {
-    let single = number as f32;
-    (f64::from(single).to_bits() == number.to_bits()).then_some(single)
 }
 
 /// Opens a record: checksum and format are right when this returns.
@@ -372,68 +356,6 @@ impl Iterator for Readings<'_> {
         // A reading takes a byte at least, whatever the count claims.
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(self.bytes.0.len());
         (0, Some(most))
-    }
-}
-
-fn varint(out: &mut Vec<u8>, mut number: u64) {
-    while let Ok(low) = u8::try_from(number & 0x7f) {
-        number >>= 7;
-        if number == 0 {
-            out.push(low);
-            return;
-        }
-        out.push(low | 0x80);
-    }
-}
-
-fn signed(out: &mut Vec<u8>, number: i64) {
-    varint(out, ((number << 1) ^ (number >> 63)).cast_unsigned());
-}
-
-/// Bytes still to be read.
-#[derive(Clone, Debug)]
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
-        let (taken, rest) = self.0.split_at_checked(len).ok_or(CodecError::Short)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or(CodecError::Short)?;
-        self.0 = rest;
-        Ok(*taken)
-    }
-
-    fn byte(&mut self) -> Result<u8, CodecError> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn varint(&mut self) -> Result<u64, CodecError> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let low = u64::from(byte & 0x7f);
-            if shift == 63 && low > 1 {
-                return Err(CodecError::Malformed);
-            }
-            number |= low << shift;
-            if byte & 0x80 == 0 {
-                return Ok(number);
-            }
-        }
-        Err(CodecError::Malformed)
-    }
-
-    fn signed(&mut self) -> Result<i64, CodecError> {
-        let number = self.varint()?;
-        Ok((number >> 1).cast_signed() ^ -((number & 1).cast_signed()))
-    }
-
-    fn narrow(&mut self) -> Result<u32, CodecError> {
-        u32::try_from(self.varint()?).map_err(|_| CodecError::Malformed)
     }
 }
 

@@ -288,7 +288,7 @@ fn batches_in(shared: &Shared, record: &Record) -> Result<Vec<(Seq, Arc<Batch>)>
             at_error_ms: section.at_error_ms,
             readings,
         };
-        Ok(Arc::new(batch))
+        Ok::<_, CodecError>(Arc::new(batch))
     };
     places.zip(sections.map(batch)).map(|(seq, batch)| Ok((seq, batch?))).collect()
 }
