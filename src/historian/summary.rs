@@ -174,9 +174,12 @@ impl Number {
     }
 
     fn of_decimal(number: Decimal) -> Number {
-        let exponent = number.exponent().min(0);
-        let exact = number.mantissa_at(exponent).filter(|_| exponent >= Sum::EXPONENT_MIN);
-        exact.map_or_else(|| Number::Float(number.to_f64()), |mantissa| Number::Exact(mantissa, exponent))
+        let exact = match number.exponent() {
+            exponent @ Sum::EXPONENT_MIN..=0 => Some((number.mantissa(), exponent)),
+            1.. => number.mantissa_at(0).map(|mantissa| (mantissa, 0)),
+            _ => None,
+        };
+        exact.map_or_else(|| Number::Float(number.to_f64()), |(m, e)| Number::Exact(m, e))
     }
 
     fn to_f64(self) -> f64 {
