@@ -3,8 +3,8 @@
 //! Read in this order: [`journal`] (what the log must do), `codec` (what stands in it), `group`
 //! (what is committed together), `store` (how a failure is survived), `task` (the writer),
 //! [`history`] (the readers), [`summary`] (what a stretch of it comes to), [`chunk`] (sealed history as
-//! bytes); then `bytes`, `sqlite` and `catalogue` (the SQL), `last`, `recent`, [`texts`], [`datadir`],
-//! [`metrics`].
+//! bytes), [`query`] (answers to questions); then `bytes`, `sqlite` and `catalogue` (the SQL), `last`,
+//! `recent`, [`texts`], [`datadir`], [`metrics`].
 //!
 //! **Invariant:** an acknowledged reading is on disk; after a failed write or sync nothing is
 //! acknowledged and no handle is used again; no reading changes or vanishes once it is in the log.
@@ -18,6 +18,7 @@ mod task;
 pub mod history;
 pub mod summary;
 pub mod chunk;
+pub mod query;
 mod sqlite;
 mod catalogue;
 mod last;
