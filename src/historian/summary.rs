@@ -21,10 +21,11 @@ pub struct Summary {
     pub uncertain: u64,
     /// Readings of quality Bad.
     pub bad: u64,
-    /// The least number; of equal ones the first. On and off count as 1 and 0, texts not at all.
-    pub min: Option<Value>,
-    /// The greatest number; of equal ones the first.
-    pub max: Option<Value>,
+    /// The least number, and when; of equal ones the first. On and off count as 1 and 0, texts not
+    /// at all.
+    pub min: Option<(UtcMs, Value)>,
+    /// The greatest number, and when; of equal ones the first.
+    pub max: Option<(UtcMs, Value)>,
     /// The sum of the numbers. On and off add 1 and 0, so the mean is the share of readings "on".
     pub sum: Sum,
     /// The first value, a text or a number, and when.
@@ -39,6 +40,7 @@ pub struct Summary {
 
 impl Summary {
     /// Counts a reading, which must be later than those before it.
+    #[inline]
     pub fn add(&mut self, at: UtcMs, value: Option<Value>, quality: Quality) {
         match quality.severity() {
             Severity::Good => self.good += 1,
@@ -50,9 +52,9 @@ impl Summary {
         if let Some(number) = Number::of(value) {
             self.numbers += 1;
             self.sum.add(number);
-            self.widen(value, value);
+            self.widen((at, value), (at, value));
+            self.rise(number);
         }
-        self.rise(value);
         self.first.get_or_insert((at, value));
         self.last = Some((at, value));
     }
@@ -68,7 +70,7 @@ impl Summary {
             self.widen(min, max);
         }
         self.sum.merge(&later.sum);
-        if let Some((_, first)) = later.first {
+        if let Some(first) = later.first.and_then(|(_, value)| Number::of(value)) {
             self.rise(first);
         }
         self.increase.merge(&later.increase);
@@ -82,19 +84,20 @@ impl Summary {
         (self.numbers > 0).then(|| self.sum.to_f64() / self.numbers as f64)
     }
 
-    fn widen(&mut self, min: Value, max: Value) {
-        if self.min.is_none_or(|least| order(min, least).is_lt()) {
+    #[inline]
+    fn widen(&mut self, min: (UtcMs, Value), max: (UtcMs, Value)) {
+        if self.min.is_none_or(|least| order(min.1, least.1).is_lt()) {
             self.min = Some(min);
         }
-        if self.max.is_none_or(|most| order(max, most).is_gt()) {
+        if self.max.is_none_or(|most| order(max.1, most.1).is_gt()) {
             self.max = Some(max);
         }
     }
 
     /// Counts the rise from the last value to the next; a text has none on either side.
-    fn rise(&mut self, next: Value) {
-        let last = self.last.and_then(|(_, value)| Number::of(value));
-        if let (Some(last), Some(next)) = (last, Number::of(next)) {
+    #[inline]
+    fn rise(&mut self, next: Number) {
+        if let Some(last) = self.last.and_then(|(_, value)| Number::of(value)) {
             self.increase.add_rise(last, next);
         }
     }
@@ -104,21 +107,19 @@ impl Summary {
         for count in [self.count, self.numbers, self.good, self.uncertain, self.bad] {
             bytes::varint(out, count);
         }
-        bytes::value(out, self.min);
-        bytes::value(out, self.max);
-        self.sum.encode(out);
-        self.increase.encode(out);
-        for end in [self.first, self.last] {
-            bytes::value(out, end.map(|(_, value)| value));
-            if let Some((at, _)) = end {
+        for mark in [self.min, self.max, self.first, self.last] {
+            bytes::value(out, mark.map(|(_, value)| value));
+            if let Some((at, _)) = mark {
                 bytes::signed(out, at.0);
             }
         }
+        self.sum.encode(out);
+        self.increase.encode(out);
     }
 
     /// Reads what [`Summary::encode`] wrote.
     pub fn decode(bytes: &mut Bytes<'_>) -> Result<Summary, BytesError> {
-        let end = |bytes: &mut Bytes<'_>| match bytes.value()? {
+        let mark = |bytes: &mut Bytes<'_>| match bytes.value()? {
             Some(value) => bytes.signed().map(|at| Some((UtcMs(at), value))),
             None => Ok(None),
         };
@@ -128,18 +129,25 @@ impl Summary {
             good: bytes.varint()?,
             uncertain: bytes.varint()?,
             bad: bytes.varint()?,
-            min: bytes.value()?,
-            max: bytes.value()?,
+            min: mark(bytes)?,
+            max: mark(bytes)?,
+            first: mark(bytes)?,
+            last: mark(bytes)?,
             sum: Sum::decode(bytes)?,
             increase: Sum::decode(bytes)?,
-            first: end(bytes)?,
-            last: end(bytes)?,
         })
     }
 }
 
+/// The number of a value, correctly rounded: as [`Value::as_f64`], and quicker for the decimals of
+/// a sensor.
+pub fn nearest(value: Value) -> Option<f64> {
+    Number::of(value).map(Number::to_f64)
+}
+
 /// Least and greatest are those of the numbers on this line: by nearest float, and where the
 /// floats meet, a float before a decimal and decimals by their exact value.
+#[inline]
 fn order(a: Value, b: Value) -> Ordering {
     match (a, b) {
         (Value::Decimal(a), Value::Decimal(b)) if a.exponent() == b.exponent() => {
@@ -148,9 +156,9 @@ fn order(a: Value, b: Value) -> Ordering {
         (Value::Decimal(a), Value::Decimal(b)) => a.cmp(&b),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(&b),
         _ => {
-            let nearest = |value: Value| value.as_f64().unwrap_or(f64::NAN);
+            let number = |value| nearest(value).unwrap_or(f64::NAN);
             let decimal = |value| matches!(value, Value::Decimal(_));
-            nearest(a).total_cmp(&nearest(b)).then(decimal(a).cmp(&decimal(b)))
+            number(a).total_cmp(&number(b)).then(decimal(a).cmp(&decimal(b)))
         }
     }
 }
@@ -164,6 +172,7 @@ enum Number {
 }
 
 impl Number {
+    #[inline]
     fn of(value: Value) -> Option<Number> {
         match value {
             Value::Bool(on) => Some(Number::Exact(i64::from(on), 0)),
@@ -173,6 +182,7 @@ impl Number {
         }
     }
 
+    #[inline]
     fn of_decimal(number: Decimal) -> Number {
         let exact = match number.exponent() {
             exponent @ Sum::EXPONENT_MIN..=0 => Some((number.mantissa(), exponent)),
@@ -235,6 +245,20 @@ impl Sum {
         }
     }
 
+    /// Adds a number so many times, as for a value that held for so many milliseconds. Text adds
+    /// nothing.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 ms are 285,000 years")]
+    pub fn add_times(&mut self, value: Value, times: i64) {
+        match Number::of(value) {
+            Some(Number::Exact(mantissa, exponent)) => {
+                self.add_exact(i128::from(mantissa) * i128::from(times), exponent);
+            }
+            Some(Number::Float(number)) => self.add_float(number * times as f64, 0.0),
+            None => {}
+        }
+    }
+
+    #[inline]
     fn add(&mut self, number: Number) {
         match number {
             Number::Exact(mantissa, exponent) => self.add_exact(i128::from(mantissa), exponent),
@@ -242,6 +266,7 @@ impl Sum {
         }
     }
 
+    #[inline]
     fn add_rise(&mut self, last: Number, next: Number) {
         if let (Number::Exact(last, before), Number::Exact(next, after)) = (last, next) {
             let exponent = before.min(after);
@@ -254,6 +279,7 @@ impl Sum {
     }
 
     /// Saturates only on what was read from bytes that lie.
+    #[inline]
     fn add_exact(&mut self, mantissa: i128, exponent: i8) {
         let common = self.exponent.min(exponent);
         self.mantissa = lowered(self.mantissa, self.exponent, common);
@@ -261,6 +287,7 @@ impl Sum {
         self.exponent = common;
     }
 
+    #[inline]
     fn add_float(&mut self, number: f64, low: f64) {
         let (sum, before) = self.floats.unwrap_or_default();
         let (sum, error) = two_sum(sum, number);
@@ -293,6 +320,7 @@ impl Sum {
 const FLOATS: u8 = 0x10;
 
 /// The mantissa of `mantissa * 10^from` at `to`, which is not above it.
+#[inline]
 fn lowered(mantissa: i128, from: i8, to: i8) -> i128 {
     if from == to { mantissa } else { mantissa.saturating_mul(10_i128.pow(u32::from(from.abs_diff(to)))) }
 }
@@ -399,8 +427,8 @@ mod tests {
             let thousandths: Vec<i64> = values.iter().map(|(m, e)| m * 10_i64.pow((3 + e).unsigned_abs().into())).collect();
             let rows: Vec<_> = values.iter().map(|(m, e)| (Some(decimal(*m, *e)), Quality::Good)).collect();
             let found = summary(&rows, 0);
-            let at = |value: Option<Value>| match value {
-                Some(Value::Decimal(number)) => number.mantissa_at(-3),
+            let at = |mark: Option<(UtcMs, Value)>| match mark {
+                Some((_, Value::Decimal(number))) => number.mantissa_at(-3),
                 _ => None,
             };
             prop_assert_eq!(at(found.min), thousandths.iter().min().copied());
@@ -446,7 +474,8 @@ mod tests {
         let summary = summary(&good(&values), 0);
         assert_eq!(summary.mean(), Some(0.6));
         assert_eq!(summary.increase.to_decimal(), Some(Decimal::from_int(2)));
-        assert_eq!((summary.min, summary.max), (Some(Value::Bool(false)), Some(Value::Bool(true))));
+        assert_eq!(summary.min, Some((UtcMs(0), Value::Bool(false))));
+        assert_eq!(summary.max, Some((UtcMs(1_000), Value::Bool(true))));
     }
 
     #[test]
@@ -470,11 +499,33 @@ mod tests {
         assert_eq!(summary(&good(&values), 0).sum.to_f64().to_bits(), 2.0_f64.to_bits());
     }
 
+    proptest! {
+        #[test]
+        fn the_nearest_float_is_the_nearest_float(value in any_value()) {
+            let bits = |number: Option<f64>| number.map(f64::to_bits);
+            let (found, expected) = (value.and_then(nearest), value.and_then(Value::as_f64));
+            prop_assert_eq!(bits(found), bits(expected));
+        }
+    }
+
+    #[test]
+    fn a_value_held_for_a_while_counts_as_often() {
+        let mut sum = Sum::default();
+        sum.add_times(decimal(215, -1), 3_600_000);
+        sum.add_times(Value::Bool(true), 7);
+        sum.add_times(Value::Text(TextId(1)), 9);
+        assert_eq!(sum.to_decimal(), Decimal::new(774_000_070, -1).ok());
+        sum.add_times(Value::F64(0.5), 3);
+        assert_eq!(sum.to_f64().to_bits(), 77_400_008.5_f64.to_bits());
+    }
+
     #[test]
     fn equal_extremes_keep_the_first_spelling() {
         let summary = summary(&good(&[decimal(10, -1), decimal(1, 0), decimal(100, -2)]), 0);
         for extreme in [summary.min, summary.max] {
-            assert!(matches!(extreme, Some(Value::Decimal(number)) if number.to_string() == "1.0"));
+            assert!(
+                matches!(extreme, Some((UtcMs(0), Value::Decimal(number))) if number.to_string() == "1.0")
+            );
         }
     }
 }
