@@ -6,7 +6,7 @@ use crate::historian::journal::JournalError;
 use crate::point::UtcMs;
 
 /// Rows handed over at a time.
-const PIECE_ROWS: usize = 4_096;
+const PIECE_ROWS: usize = 1_024;
 
 /// Rows in memory, in their order.
 #[derive(Debug)]

@@ -271,12 +271,17 @@ impl<'a> Cursor<'a> {
         self.next = 0;
         let old = self.rows.len();
         self.over = !self.source.rows.pull(&mut self.rows)?;
-        let new = self.rows.get(old.saturating_sub(1)..).unwrap_or_default();
-        if !new.is_sorted_by_key(|row| (row.at, row.seq)) {
-            return Err(QueryError::Unsorted);
+        self.repeats &= old > 1;
+        for pair in self.rows.get(old.saturating_sub(1)..).unwrap_or_default().windows(2) {
+            if let [row, next] = pair
+                && row.at >= next.at
+            {
+                self.repeats = true;
+                if (row.at, row.seq) > (next.at, next.seq) {
+                    return Err(QueryError::Unsorted);
+                }
+            }
         }
-        self.repeats =
-            self.rows.windows(2).any(|pair| pair.first().map(|row| row.at) == pair.last().map(|row| row.at));
         if self.rows.last().is_some_and(|row| row.at >= ask.to) {
             self.rows.truncate(self.rows.partition_point(|row| row.at < ask.to));
             self.over = true;

@@ -2,16 +2,23 @@
 //!
 //! Pure: sources of rows go in, answers come out; where the rows lie is the caller's business.
 //! Read in this order: `merge` (several sources become one stream), `memory` (the simplest
-//! source), `windows` (how time is cut).
+//! source), `windows` (how time is cut), `buckets` (what a window comes to), `series` and
+//! `statistics` (the other answers). A chart's columns of pixels are buckets of [`Cut::Columns`].
 
 mod merge;
 mod memory;
 mod windows;
+mod buckets;
+mod series;
+mod statistics;
 #[cfg(test)]
 mod model;
 
+pub use buckets::{Bucket, Buckets, Hold, Reckoning, Time, Trust, buckets};
 pub use memory::InMemory;
 pub use merge::{Ask, Content, Merge, Piece, Rows, Source, Whole};
+pub use series::{AsOf, Series, as_of, series};
+pub use statistics::{Statistics, statistics};
 pub use windows::{CalendarUnit, Cut, Window, Windows, WindowsError};
 
 use super::journal::{JournalError, Seq};

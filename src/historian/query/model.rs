@@ -3,7 +3,7 @@
 use super::{Ask, Content, Merge, QueryError, Row, Rows, Source, Whole};
 use crate::historian::journal::{JournalError, Seq, Span};
 use crate::historian::summary::Summary;
-use crate::point::{Decimal, Quality, Reason, UtcMs, Value};
+use crate::point::{Decimal, Quality, Reason, TextId, UtcMs, Value};
 use proptest::prelude::*;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -23,6 +23,14 @@ pub fn everything() -> Ask<'static> {
 pub fn good(at: i64, value: i64) -> Row {
     let value = Decimal::new(value, -1).ok().map(Value::Decimal);
     Row { at: UtcMs(at), seq: Seq(1), value, quality: Quality::Good }
+}
+
+pub fn bad(at: i64) -> Row {
+    Row { at: UtcMs(at), seq: Seq(1), value: None, quality: Quality::Bad(Reason::Timeout) }
+}
+
+pub fn uncertain(at: i64, value: i64) -> Row {
+    Row { quality: Quality::Uncertain(Reason::Stale), ..good(at, value) }
 }
 
 /// A source that gives its rows in pieces of a given length, and says when it was first asked.
@@ -48,8 +56,11 @@ impl Rows for Pieces {
 pub fn pieces(epoch: u32, mut rows: Vec<Row>, len: usize) -> (Source<'static>, Rc<Cell<bool>>) {
     rows.sort_by_key(|row| (row.at, row.seq));
     let opened = Rc::new(Cell::new(false));
-    let starts = rows.first().map_or(UtcMs(0), |row| row.at);
-    let whole = rows.first().zip(rows.last()).map(|(first, last)| {
+    let starts = rows.first().map_or(UtcMs(i64::MAX), |row| row.at);
+    // A chunk holds an instant once.
+    let sealed = rows.windows(2).all(|pair| pair[0].at < pair[1].at);
+    let ends = rows.first().zip(rows.last()).filter(|_| sealed);
+    let whole = ends.map(|(first, last)| {
         let mut summary = Summary::default();
         for row in &rows {
             summary.add(row.at, row.value, row.quality);
@@ -64,6 +75,8 @@ pub fn pieces(epoch: u32, mut rows: Vec<Row>, len: usize) -> (Source<'static>, R
 /// hold it (a bit each).
 #[derive(Clone, Debug)]
 pub struct Log {
+    /// No row is earlier, and none 400 ms later.
+    pub begin: i64,
     pub rows: Vec<(u32, u8, Row)>,
     pub piece: usize,
 }
@@ -71,13 +84,31 @@ pub struct Log {
 /// Sources a row of [`Log`] may be in.
 const SOURCES: u8 = 3;
 
+/// Values of all kinds; the numbers are whole hundredths, so that plain sums of them are exact.
 pub fn any_value() -> impl Strategy<Value = Option<Value>> {
+    let decimal = |(mantissa, exponent)| Decimal::new(mantissa, exponent).ok().map(Value::Decimal);
     prop_oneof![
-        8 => (-50_i64..500, -2_i8..=1).prop_map(|(mantissa, exponent)| Decimal::new(mantissa, exponent).ok().map(Value::Decimal)),
-        2 => (-10.0..90.0).prop_map(|number| Some(Value::F64(number))),
+        8 => (-50_i64..500, -2_i8..=1).prop_map(decimal),
+        2 => (-40_i32..360).prop_map(|quarters| Some(Value::F64(f64::from(quarters) / 4.0))),
         1 => any::<bool>().prop_map(|on| Some(Value::Bool(on))),
+        1 => Just(Some(Value::Text(TextId(3)))),
         2 => Just(None),
     ]
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the numbers of the tests are small")]
+pub fn in_hundredths(number: f64) -> i64 {
+    (number * 100.0).round() as i64
+}
+
+/// The value in hundredths; none for a text.
+pub fn hundredths(value: Value) -> Option<i64> {
+    match value {
+        Value::Bool(on) => Some(i64::from(on) * 100),
+        Value::Decimal(number) => number.mantissa_at(-2),
+        Value::F64(number) => Some(in_hundredths(number)),
+        Value::Text(_) => None,
+    }
 }
 
 /// Late, repeated and corrected readings over 1970 and 2040, and a clock that steps back.
@@ -102,7 +133,7 @@ pub fn any_log() -> impl Strategy<Value = Log> {
                 log[number].2.seq = Seq(log[number - 1].2.seq.0 + 1);
             }
         }
-        Log { rows: log, piece }
+        Log { begin, rows: log, piece }
     })
 }
 

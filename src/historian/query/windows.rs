@@ -124,20 +124,25 @@ impl Windows {
         if to < from {
             return Err(WindowsError::Backwards { from, to });
         }
-        let nominal = cut.nominal_ms(to.since_ms(from))?;
-        let asked = to.0.abs_diff(from.0).div_ceil(nominal);
+        let asked = cut.count(to.0.abs_diff(from.0))?;
         if asked > max {
             return Err(WindowsError::TooMany { asked, max });
         }
         if from == to {
-            return Ok(Windows { grid: Grid::Even(1), start: from.0, end: to.0 });
+            return Ok(Windows::one(Window { from, to }));
         }
         let (grid, start) = Grid::at(cut, from, to);
-        let (mut last, begins) = match cut {
-            Cut::Columns(_) => (Grid::Even(to.0.saturating_sub(from.0)), from.0),
-            _ => Grid::at(cut, to.plus_ms(-1), to),
-        };
+        if let Cut::Columns(_) = cut {
+            return Ok(Windows { grid, start, end: to.0 });
+        }
+        let (mut last, begins) = Grid::at(cut, to.plus_ms(-1), to);
         Ok(Windows { grid, start, end: last.after(begins) })
+    }
+
+    /// This one window, or none if it is empty.
+    pub fn one(window: Window) -> Windows {
+        let (start, end) = (window.from.0, window.to.0);
+        Windows { grid: Grid::Columns { from: start, to: end, count: 1, begun: 0 }, start, end }
     }
 
     /// From the beginning of the first window to the end of the last: what must be read.
@@ -163,9 +168,10 @@ impl Iterator for Windows {
 }
 
 impl Cut {
-    /// The width of a window without clock changes; that of the shortest month and year.
-    fn nominal_ms(&self, span_ms: i64) -> Result<u64, WindowsError> {
-        let nominal = match self {
+    /// About how many windows so many milliseconds are: without clock changes, and with the
+    /// shortest month and year.
+    fn count(&self, span_ms: u64) -> Result<u64, WindowsError> {
+        let width_ms = match self {
             Cut::Even { width_ms, .. } if *width_ms >= 1 => *width_ms,
             Cut::Clock { width_ms, .. } if *width_ms >= 1 && DAY_MS % width_ms == 0 => *width_ms,
             Cut::Even { width_ms, .. } | Cut::Clock { width_ms, .. } => {
@@ -178,9 +184,9 @@ impl Cut {
                 CalendarUnit::Year => 365 * DAY_MS,
             },
             Cut::Columns(0) => return Err(WindowsError::NoColumns),
-            Cut::Columns(count) => span_ms / i64::from(*count),
+            Cut::Columns(count) => return Ok(u64::from(*count)),
         };
-        Ok(nominal.max(1).unsigned_abs())
+        Ok(span_ms.div_ceil(width_ms.unsigned_abs()))
     }
 }
 
@@ -459,6 +465,7 @@ mod tests {
         assert_eq!(new(clock(7 * HOUR, "UTC"), 0, 1, 10), Err(WindowsError::Width(7 * HOUR)));
         assert_eq!(new(clock(-1, "UTC"), 0, 1, 10), Err(WindowsError::Width(-1)));
         assert_eq!(new(Cut::Columns(0), 0, 1, 10), Err(WindowsError::NoColumns));
+        assert_eq!(new(Cut::Columns(7), 0, 40, 7), Ok(()));
         assert_eq!(new(even(10), 1, 0, 10), Err(WindowsError::Backwards { from: UtcMs(1), to: UtcMs(0) }));
         let year = 366 * DAY_MS;
         assert!(new(calendar(CalendarUnit::Day, "UTC"), 0, year, 365).is_err());
