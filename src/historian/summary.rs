@@ -322,7 +322,13 @@ const FLOATS: u8 = 0x10;
 /// The mantissa of `mantissa * 10^from` at `to`, which is not above it.
 #[inline]
 fn lowered(mantissa: i128, from: i8, to: i8) -> i128 {
-    if from == to { mantissa } else { mantissa.saturating_mul(10_i128.pow(u32::from(from.abs_diff(to)))) }
+    if from == to { mantissa } else { shifted(mantissa, from.abs_diff(to)) }
+}
+
+/// Apart, so that what is done for every reading of a sensor stays short.
+#[cold]
+fn shifted(mantissa: i128, places: u8) -> i128 {
+    mantissa.saturating_mul(10_i128.pow(u32::from(places)))
 }
 
 /// `mantissa * 10^exponent` correctly rounded, for exponents from -22 to 0.
