@@ -4,7 +4,7 @@
 use super::catalogue::{CatalogueDb, CatalogueError};
 use super::history::{History, Shared};
 use super::journal::JournalReader;
-use super::sqlite::SqliteJournal;
+use super::segments::SegmentReader;
 use super::{CATALOGUE, JOURNAL, Metrics, store};
 use crate::point::Catalogue;
 use std::path::Path;
@@ -31,10 +31,10 @@ pub fn read_only(data: &Path) -> Result<Option<ReadOnly>, CatalogueError> {
 
 fn open(dir: &Path) -> Result<ReadOnly, CatalogueError> {
     let path = dir.join(JOURNAL);
-    let journal = SqliteJournal::open_reader(&path)?;
+    let journal = SegmentReader::open(&path)?;
     let rows = CatalogueDb::open_reader(&dir.join(CATALOGUE))?;
     let catalogue = rows.points()?;
-    let reader = move || Ok(Box::new(SqliteJournal::open_reader(&path)?) as Box<dyn JournalReader>);
+    let reader = move || Ok(Box::new(SegmentReader::open(&path)?) as Box<dyn JournalReader>);
     let shared = Shared::new(Box::new(reader), dir.join(CATALOGUE), Metrics::default());
     shared.texts.load(rows.texts()?);
     shared.add_devices(&rows.devices()?);

@@ -1,7 +1,7 @@
 //! The log that holds everything: what it must do, whatever it is made of.
 //!
 //! The trait is narrow on purpose: append durably, read on from a place, read what touches a
-//! time. SQLite is behind it today (`sqlite`); segment files could be tomorrow (docs/adr).
+//! time, give the oldest back. Segment files are behind it (`segments`, docs/adr/0012).
 
 use crate::point::UtcMs;
 
@@ -67,7 +67,16 @@ pub enum JournalError {
     Sqlite(rusqlite::Error),
     /// The file system failed.
     #[error("{0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
+}
+
+impl From<std::io::Error> for JournalError {
+    fn from(error: std::io::Error) -> JournalError {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull => JournalError::Full,
+            _ => JournalError::Io(error),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for JournalError {
@@ -101,6 +110,14 @@ pub trait Journal: JournalReader {
 
     /// Housekeeping between commits, off the path of anyone who waits.
     fn tidy(&mut self) -> Result<(), JournalError>;
+
+    /// Gives back room that records up to `up_to` take, a piece at a time so that commits come in
+    /// between; true when there is nothing left to do. Some of them may stay, but the oldest go
+    /// first, never one behind `up_to`, and never the last of all: the end of the log stays known.
+    fn trim(&mut self, up_to: Seq) -> Result<bool, JournalError>;
+
+    /// What had to be repaired when it was opened, in a sentence for a person.
+    fn repaired(&self) -> Option<String>;
 }
 
 /// About how much a page of records holds. Bytes.

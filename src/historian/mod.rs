@@ -3,8 +3,8 @@
 //! Read in this order: [`journal`] (what the log must do), `codec` (what stands in it), `group`
 //! (what is committed together), `store` (how a failure is survived), `task` (the writer),
 //! [`history`] (the readers), [`summary`] (what a stretch of it comes to), [`chunk`] (sealed history as
-//! bytes), [`query`] (answers to questions); then `bytes`, `sqlite` and `catalogue` (the SQL), `last`,
-//! `recent`, [`texts`], [`datadir`], [`metrics`].
+//! bytes), [`query`] (answers to questions); then `segments` (the files of the log), `bytes`, `sqlite`
+//! and `catalogue` (the SQL), `last`, `recent`, [`texts`], [`datadir`], [`metrics`].
 //!
 //! **Invariant:** an acknowledged reading is on disk; after a failed write or sync nothing is
 //! acknowledged and no handle is used again; no reading changes or vanishes once it is in the log.
@@ -19,6 +19,9 @@ pub mod history;
 pub mod summary;
 pub mod chunk;
 pub mod query;
+mod segments;
+#[cfg(test)]
+mod suite;
 mod sqlite;
 mod catalogue;
 mod last;
@@ -43,7 +46,7 @@ use crate::readings::HistorianFeed;
 use group::Devices;
 use history::Shared;
 use journal::{Journal, JournalReader};
-use sqlite::SqliteJournal;
+use segments::{Index, SegmentJournal};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{OpenJournal, Store};
@@ -97,14 +100,16 @@ impl Historian {
         metrics: Metrics,
         limits: Limits,
     ) -> Result<Opened, OpenError> {
-        let path = dir.join(JOURNAL);
-        let journal = move || Ok(Box::new(SqliteJournal::open(&path)?) as Box<dyn Journal>);
-        Self::open_by(Box::new(journal), dir, clock, metrics, limits)
+        let (path, index): (_, Arc<Index>) = (dir.join(JOURNAL), Arc::default());
+        let written = Arc::clone(&index);
+        let journal = move || Ok(Box::new(SegmentJournal::open(&path, &written)?) as Box<dyn Journal>);
+        Self::open_by(Box::new(journal), index, dir, clock, metrics, limits)
             .map_err(|why| OpenError { dir: dir.display().to_string(), why })
     }
 
     fn open_by(
         journal: OpenJournal,
+        index: Arc<Index>,
         dir: &Path,
         clock: Clock,
         metrics: Metrics,
@@ -114,8 +119,7 @@ impl Historian {
         // The folder's own name must be safe, too.
         sqlite::sync_parent(&dir.canonicalize()?)?;
         let mut store = Store::new(journal, dir.join(CATALOGUE));
-        let path = dir.join(JOURNAL);
-        let reader = move || Ok(Box::new(SqliteJournal::open_reader(&path)?) as Box<dyn JournalReader>);
+        let reader = move || Ok(Box::new(Arc::clone(&index)) as Box<dyn JournalReader>);
         let shared = Arc::new(Shared::new(Box::new(reader), dir.join(CATALOGUE), metrics));
         let mut devices = Devices::default();
         let (instance, texts, rows) =
@@ -228,5 +232,5 @@ impl Declarer {
     }
 }
 
-const JOURNAL: &str = "journal.db";
+const JOURNAL: &str = "journal";
 const CATALOGUE: &str = "catalogue.db";

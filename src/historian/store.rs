@@ -2,7 +2,7 @@
 //!
 //! A failed write or sync says nothing about what is on disk, and a second sync on the same
 //! handle may call lost pages clean. So both handles are dropped; the next attempt opens new
-//! ones (which first makes safe whatever the log files hold), looks whether the record is there
+//! ones (which first makes safe whatever the files hold), looks whether the record is there
 //! after all, and only then writes it again.
 
 use super::catalogue::CatalogueDb;
@@ -99,7 +99,8 @@ impl Store {
     /// Rebuilds the last values: from the copy and the records behind it.
     pub(super) fn recover(&mut self, last: &LastValues) -> Result<Recovered, JournalError> {
         let handles = self.handles(false)?;
-        let (found, bytes) = recover(&*handles.journal, &handles.catalogue, last)?;
+        let (mut found, bytes) = recover(&*handles.journal, &handles.catalogue, last)?;
+        found.repaired.extend(handles.journal.repaired());
         self.since_copy = bytes;
         Ok(found)
     }
@@ -107,6 +108,9 @@ impl Store {
     fn handles(&mut self, reopened: bool) -> Result<&mut Handles, JournalError> {
         if self.handles.is_none() {
             let journal = (self.open_journal)()?;
+            if let Some(repaired) = journal.repaired().filter(|_| reopened) {
+                tracing::warn!(repaired, "The journal was opened again after a failure.");
+            }
             let catalogue = CatalogueDb::open(&self.catalogue_path)?;
             self.handles = Some(Handles { journal, catalogue, reopened });
         }

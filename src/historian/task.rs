@@ -179,7 +179,7 @@ mod tests {
     use super::super::codec::tests::{any_quality, any_value};
     use super::super::history::History;
     use super::super::journal::{Journal, JournalReader, Record, Span};
-    use super::super::sqlite::SqliteJournal;
+    use super::super::segments::{Index, SegmentJournal};
     use super::super::{Historian, Metrics, Opened};
     use super::*;
     use crate::field::{Ack, AckReceiver, AckSender, acks};
@@ -216,7 +216,7 @@ mod tests {
 
     /// The real journal with failures in between.
     struct Faulty {
-        journal: SqliteJournal,
+        journal: SegmentJournal,
         script: Arc<Mutex<Script>>,
         failed: bool,
     }
@@ -254,6 +254,12 @@ mod tests {
         fn tidy(&mut self) -> Result<(), JournalError> {
             self.journal.tidy()
         }
+        fn trim(&mut self, up_to: Seq) -> Result<bool, JournalError> {
+            self.journal.trim(up_to)
+        }
+        fn repaired(&self) -> Option<String> {
+            self.journal.repaired()
+        }
     }
 
     struct Plant {
@@ -272,16 +278,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let script = Script { fails: fails.iter().copied().collect(), ..Script::default() };
         let script = Arc::new(Mutex::new(script));
-        let (path, shared) = (dir.path().join("journal.db"), Arc::clone(&script));
+        let (path, shared) = (dir.path().join("journal"), Arc::clone(&script));
+        let index: Arc<Index> = Arc::default();
+        let written = Arc::clone(&index);
         let open = move || {
             shared.lock().unwrap_or_else(PoisonError::into_inner).opened += 1;
-            let journal = SqliteJournal::open(&path)?;
+            let journal = SegmentJournal::open(&path, &written)?;
             Ok(Box::new(Faulty { journal, script: Arc::clone(&shared), failed: false }) as Box<dyn Journal>)
         };
         let (clock, metrics) = (Clock::starting_at(START), Metrics::default());
-        let Opened { historian, history, repaired } =
-            Historian::open_by(Box::new(open), dir.path(), clock.clone(), metrics.clone(), Limits::default())
-                .unwrap();
+        let Opened { historian, history, repaired } = Historian::open_by(
+            Box::new(open),
+            index,
+            dir.path(),
+            clock.clone(),
+            metrics.clone(),
+            Limits::default(),
+        )
+        .unwrap();
         assert_eq!(repaired, [""; 0]);
         let (health, stop) = (historian.health(), CancellationToken::new());
         let (feeds, rx) = mpsc::channel(4);

@@ -200,7 +200,9 @@ async fn a_torn_or_garbled_log_file_leaves_a_prefix_that_goes_on() {
     let live = tempfile::tempdir().unwrap();
     write(open(live.path(), &Metrics::default(), limits), 1..=20).await;
 
-    // Further batches of a process that never closes: they are only in the log file.
+    let segment = Path::new("journal/0000000001.seg");
+    let sure = used(&live.path().join(segment));
+    // Further batches of a process that never closes.
     let opened = open(live.path(), &Metrics::default(), limits);
     let mut head = opened.history.head();
     let (feeds, rx) = mpsc::channel(16);
@@ -211,10 +213,11 @@ async fn a_torn_or_garbled_log_file_leaves_a_prefix_that_goes_on() {
         head.wait_for(|seq| *seq == Seq(60)).await.unwrap();
         for seed in 0..30 {
             let copy = tempfile::tempdir().unwrap();
-            for file in ["journal.db", "journal.db-wal", "catalogue.db"] {
+            std::fs::create_dir(copy.path().join("journal")).unwrap();
+            for file in [segment, Path::new("catalogue.db")] {
                 std::fs::copy(live.path().join(file), copy.path().join(file)).unwrap();
             }
-            damage(&copy.path().join("journal.db-wal"), seed);
+            damage(&copy.path().join(segment), sure, seed);
             let opened = open(copy.path(), &Metrics::default(), limits);
             let kept = places(&opened.history).await;
             assert!((20..=60).contains(&kept), "seed {seed}: {kept}");
@@ -226,11 +229,17 @@ async fn a_torn_or_garbled_log_file_leaves_a_prefix_that_goes_on() {
     tokio::join!(opened.historian.run(rx, CancellationToken::new()), writing);
 }
 
-/// Cuts, zeroes or garbles the tail of a file from a seeded place on.
-fn damage(path: &Path, seed: u64) {
-    let mut dice = Dice(seed);
+/// How far a file made of zeros is written.
+fn used(path: &Path) -> usize {
+    std::fs::read(path).unwrap().iter().rposition(|byte| *byte != 0).unwrap() + 1
+}
+
+/// Cuts, zeroes or garbles the tail of a file from a seeded place behind `sure` on.
+fn damage(path: &Path, sure: usize, seed: u64) {
+    let (mut dice, written) = (Dice(seed), used(path));
     let mut bytes = std::fs::read(path).unwrap();
-    let from = usize::try_from(dice.below(bytes.len() as u64)).unwrap();
+    let from = sure + usize::try_from(dice.below((written - sure) as u64)).unwrap();
+    bytes.truncate(written + 10_000);
     match seed % 3 {
         0 => bytes.truncate(from),
         1 => bytes[from..].fill(0),
@@ -245,10 +254,7 @@ async fn a_damaged_record_is_left_out_and_counted_and_its_neighbours_are_served(
     // Every batch is a record of its own.
     let limits = Limits { group_bytes: 1, ..Limits::default() };
     write(open(dir.path(), &Metrics::default(), limits), 1..=9).await;
-    let journal = rusqlite::Connection::open(dir.path().join("journal.db")).unwrap();
-    let flipped = "UPDATE journal SET body = CAST(substr(body, 1, 9) || x'ff' || substr(body, 11) AS BLOB)";
-    assert_eq!(journal.execute(&format!("{flipped} WHERE seq = 4"), []).unwrap(), 1);
-    drop(journal);
+    flip_in_body(&dir.path().join("journal/0000000001.seg"), 4);
 
     let metrics = Metrics::default();
     let opened = open(dir.path(), &metrics, limits);
@@ -268,12 +274,25 @@ async fn a_damaged_record_is_left_out_and_counted_and_its_neighbours_are_served(
     assert!(repaired.contains("Skipped 1 damaged records, the first at 4"), "{repaired}");
 }
 
+/// Flips bits in the body of frame `n` (from 1) of a segment (src/historian/segments.rs).
+fn flip_in_body(path: &Path, n: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let mut at = 32;
+    for _ in 1..n {
+        let len = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        at += (40 + usize::try_from(len).unwrap()).next_multiple_of(8);
+    }
+    bytes[at + 40 + 9] ^= 0x5a;
+    std::fs::write(path, bytes).unwrap();
+}
+
 #[test]
 fn a_directory_that_is_no_history_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let data = DataDir::open(dir.path()).unwrap();
-    std::fs::create_dir_all(data.history()).unwrap();
-    std::fs::write(data.history().join("journal.db"), "not a database, not at all".repeat(100)).unwrap();
+    std::fs::create_dir_all(data.history().join("journal")).unwrap();
+    let segment = data.history().join("journal/0000000001.seg");
+    std::fs::write(segment, "not a segment, not at all".repeat(100)).unwrap();
     let refused = Historian::open(&data.history(), Clock::starting_at(START), Metrics::default());
     let message = refused.unwrap_err().to_string();
     assert!(message.contains(&data.history().display().to_string()), "{message}");
@@ -303,7 +322,8 @@ async fn measured_ingest() {
     let readings = metrics.readings.get();
     assert_eq!((metrics.commits.get(), readings), (commits, commits * u64::from(points)));
     drop(opened.history);
-    let file = std::fs::metadata(dir.path().join("journal.db")).unwrap().len();
+    let files = std::fs::read_dir(dir.path().join("journal")).unwrap();
+    let file: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
     println!(
         "{readings} readings in {ms} ms: {} readings/s, {} commits/s",
         readings * 1_000 / ms,
@@ -314,7 +334,7 @@ async fn measured_ingest() {
         metrics.bytes.get() / readings,
         metrics.bytes.get() * 100 / readings % 100
     );
-    println!("{}.{:02} bytes a reading in the file", file / readings, file * 100 / readings % 100);
+    println!("{}.{:02} bytes a reading in the files", file / readings, file * 100 / readings % 100);
 
     // The most a start ever reads again.
     let catalogue = rusqlite::Connection::open(dir.path().join("catalogue.db")).unwrap();
