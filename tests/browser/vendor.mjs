@@ -20,10 +20,22 @@ const MODULES = [
   { package: 'htm', source: 'dist/htm.mjs', file: 'htm.js', specifier: 'htm' },
   { package: '@preact/signals-core', source: 'dist/signals-core.mjs', file: 'signals-core.js', specifier: '@preact/signals-core' },
   { package: '@preact/signals', source: 'dist/signals.mjs', file: 'signals.js', specifier: '@preact/signals' },
+  { package: 'uplot', source: 'dist/uPlot.esm.js', file: 'uplot.js', specifier: 'uplot' },
+  { package: 'uplot', source: 'dist/uPlot.min.css', file: 'uplot.css', specifier: 'uplot/css' },
 ];
+/** Packages whose module is one default export. */
+const DEFAULT_ONLY = ['uplot'];
+const DEFAULT_TOO = ['htm'];
 
 const sha256 = (/** @type {string} */ text) => createHash('sha256').update(text).digest('hex');
 const path = (/** @type {string} */ name, /** @type {string} */ file) => join(here, 'node_modules', name, file);
+
+/** @param {string} name @param {string} specifier */
+function types(name, specifier) {
+  const all = DEFAULT_ONLY.includes(name) ? '' : `export * from '${specifier}';\n`;
+  const one = DEFAULT_ONLY.includes(name) || DEFAULT_TOO.includes(name) ? `export { default } from '${specifier}';\n` : '';
+  return `// Types come from the package itself, which only the type check needs (tests/browser).\n${all}${one}`;
+}
 
 /** @type {Map<string, string>} */
 const files = new Map();
@@ -47,11 +59,7 @@ const records = MODULES.map((module) => {
   const licence = `LICENSE-${module.package.replace('@', '').replace('/', '-')}.txt`;
   files.set(licence, readFileSync(path(module.package, 'LICENSE'), 'utf8'));
   files.set(module.file, text);
-  files.set(
-    module.file.replace(/\.js$/, '.d.ts'),
-    `// Types come from the package itself, which only the type check needs (tests/browser).\nexport * from '${module.specifier}';\n` +
-      (module.package === 'htm' ? `export { default } from '${module.specifier}';\n` : ''),
-  );
+  if (module.file.endsWith('.js')) files.set(module.file.replace(/\.js$/, '.d.ts'), types(module.package, module.specifier));
   return {
     file: module.file,
     name: module.package,
