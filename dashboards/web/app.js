@@ -18,6 +18,7 @@ import { Points } from './screens/points.js';
  */
 const SCREENS = {
   point: () => import('./screens/point.js').then((module) => module.PointPage),
+  trend: () => import('./screens/trend.js').then((module) => module.Trend),
   alarms: () => import('./screens/alarms.js').then((module) => module.Alarms),
   orders: () => import('./screens/orders.js').then((module) => module.Orders),
   energy: () => import('./screens/energy.js').then((module) => module.Energy),

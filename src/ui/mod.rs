@@ -27,10 +27,11 @@ use files::Files;
 use std::sync::{Arc, LazyLock};
 
 /// The paths the page has; `lib/nav.js` holds the same list (a test compares them).
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "/",
     "/points",
     "/points/{asset}/{quantity}",
+    "/trend",
     "/alarms",
     "/alarms/{id}",
     "/work-orders",

@@ -14,6 +14,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch } from './browser.mjs';
+import { answer } from './fake-series.mjs';
+import { trendChecks } from './trend.mjs';
 
 const base = (process.env.PLANTROOM_URL ?? '').replace(/\/$/, '');
 if (base === '') {
@@ -192,7 +194,7 @@ async function screens() {
   const day = new Intl.DateTimeFormat('en-CA', { timeZone: site.timezone }).format(new Date(site.now));
   const all = [
     ['points', '/points'], ['point', `/points/${numeric.address}`], ['alarms', '/alarms'], ['alarms-all', '/alarms?state=all'],
-    ['work-orders', '/work-orders'], ['work-orders-all', '/work-orders?state=all'], ['energy', '/energy'], ['buses', '/buses'],
+    ['work-orders', '/work-orders'], ['work-orders-all', '/work-orders?state=all'], ['energy', '/energy'], ['buses', '/buses'], ['trend-empty', '/trend'],
   ];
   if (alarms[0]) all.push(['alarm', `/alarms/${alarms[0].id}?state=all`]);
   if (orders[0]) all.push(['work-order', `/work-orders/${orders[0].id}?state=all`]);
@@ -200,7 +202,8 @@ async function screens() {
   const { items: values } = await api('/values');
   const flags = values.filter((/** @type {any} */ one) => one.value !== null && [0, 1].includes(Number(one.value)));
   const flag = points.find((/** @type {any} */ point) => flags.some((/** @type {any} */ one) => one.point === point.address)) ?? null;
-  const staged = [['buses-troubled', '/buses'], ['alarms-states', '/alarms?state=all']];
+  const trended = points.filter((/** @type {any} */ point) => point.kind !== 'text').slice(0, 6).map((/** @type {any} */ point) => point.address).join();
+  const staged = [['buses-troubled', '/buses'], ['alarms-states', '/alarms?state=all'], ['trend', `/trend?points=${trended}&over=7d`], ['trend-1h', `/trend?points=${trended}&span=1h`]];
   if (flag) staged.push(['points-states', `/points?search=${flag.address}`], ['point-states', `/points/${flag.address}`]);
   if (alarms[0]) staged.push(['alarm-states', `/alarms/${alarms[0].id}?state=all`]);
   if (orders[0]) staged.push(['work-order-states', `/work-orders/${orders[0].id}?state=all`]);
@@ -247,6 +250,12 @@ function stagedReadings(url) {
   return { point: plant.flag?.address, unit: '1', symbol: '', from, to, readings, next: null };
 }
 
+/** From now on the page gets the history of every point from fake-series.mjs. @param {import('playwright-core').Page} page */
+async function fakeSeries(page) {
+  const points = new Map(plant.points.map((/** @type {any} */ point) => [point.address, point]));
+  await page.route(/\/api\/v1\/series/, (route) => route.fulfill({ json: answer(new URL(route.request().url()), points, site.timezone) }));
+}
+
 /** From now on the page gets named states for its flag and its alarms, and buses in trouble. @param {import('playwright-core').Page} page @param {any[]} [states] */
 async function stage(page, states = STATES) {
   const flagged = (/** @type {any} */ one) => (one.address === plant.flag?.address ? { ...one, states } : one);
@@ -256,6 +265,7 @@ async function stage(page, states = STATES) {
     if (path.endsWith('/buses')) return stagedBuses(body.now);
     return body.items ? { ...body, items: body.items.map(one) } : one(body);
   };
+  await fakeSeries(page);
   await page.route(/\/api\/v1\/(points|alarms|work-orders|buses)/, async (route) => {
     const url = new URL(route.request().url());
     const { pathname } = url;
@@ -484,7 +494,7 @@ async function violations(page, theme) {
   }, theme === 'light' ? WCAG : COLOUR_RULES);
 }
 
-const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|buses|chart|energy|error|help|kind|link|log|nav|orders|point|points|quality|reason|state|top|value)\.[a-z-]+/;
+const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|buses|chart|energy|error|help|kind|link|log|nav|orders|point|points|quality|reason|state|top|trend|value)\.[a-z-]+/;
 
 /** What is wrong with the screens in one language, by the claim it breaks. @param {string} language */
 async function sweep(language) {
@@ -527,7 +537,7 @@ await check('keys alone: go, search, rows, open, back, help, and the switch', as
   const { page } = await person({ language: 'en' });
   await open(page, '/points');
   const path = () => page.evaluate(() => location.pathname);
-  for (const [key, target] of [['a', '/alarms'], ['w', '/work-orders'], ['e', '/energy'], ['b', '/buses'], ['p', '/points']]) {
+  for (const [key, target] of [['a', '/alarms'], ['t', '/trend'], ['w', '/work-orders'], ['e', '/energy'], ['b', '/buses'], ['p', '/points']]) {
     await page.keyboard.press('g');
     await page.keyboard.press(String(key));
     await page.waitForFunction((want) => location.pathname === want, target);
@@ -779,6 +789,10 @@ await check('an unknown point and an unknown page are said plainly', async () =>
   must(reply?.status() === 404, `an unknown path answers ${reply?.status()}`);
   await page.context().close();
 });
+
+// ---- trends
+
+await trendChecks({ check, must, person, open, drawn, api, base, site, points: plant.points, fakeSeries, Skip, PHONE, DESK });
 
 // ---- for review
 

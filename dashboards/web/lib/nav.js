@@ -7,11 +7,16 @@ import { remembered, signal } from './ui.js';
 
 /** @typedef {{ screen: string, params: Record<string, string>, query: URLSearchParams, path: string }} Place */
 
+/** What led to an alarm, and what came of it. */
+const TREND_BEFORE_MS = 30 * 60_000;
+const TREND_AFTER_MS = 10 * 60_000;
+
 /** A `:name` stands for one segment. */
 export const ROUTES = [
   { path: '/', screen: 'points' },
   { path: '/points', screen: 'points' },
   { path: '/points/:asset/:quantity', screen: 'point' },
+  { path: '/trend', screen: 'trend' },
   { path: '/alarms', screen: 'alarms' },
   { path: '/alarms/:id', screen: 'alarms' },
   { path: '/work-orders', screen: 'orders' },
@@ -85,6 +90,16 @@ export function pointHref(address) {
   return `/points/${address}`;
 }
 
+/**
+ * Points in the trend explorer, around a moment or up to now.
+ * @param {string[]} addresses
+ * @param {number} [around]
+ */
+export function trendOf(addresses, around) {
+  const span = around === undefined ? '' : `&from=${around - TREND_BEFORE_MS}&to=${around + TREND_AFTER_MS}`;
+  return `/trend?points=${addresses.join()}${span}`;
+}
+
 /** @param {MouseEvent} event */
 function followLink(event) {
   if (event.defaultPrevented || event.button !== 0) return;
@@ -103,7 +118,7 @@ function followLink(event) {
 export const singleKeys = remembered('single-keys', 'on');
 
 /** Keys after `g`. */
-export const GO_KEYS = { p: '/points', a: '/alarms', w: '/work-orders', e: '/energy', b: '/buses' };
+export const GO_KEYS = { p: '/points', t: '/trend', a: '/alarms', w: '/work-orders', e: '/energy', b: '/buses' };
 const GO_WITHIN_MS = 1_500;
 
 /** @type {Set<(key: string) => boolean>} the screen's own keys, newest first */

@@ -75,3 +75,10 @@ export interface LogEvent { seq: number; at: Ms; kind: string; subject: string; 
 
 /** A value as the live connection keeps it: `q` 0 good, 1 uncertain, 2 bad. */
 export interface Live { v: Scalar; q: 0 | 1 | 2; r: string | null; at: Ms }
+
+/** Figures of a point over a span; null where its readings give none. */
+export interface Statistics {
+  point: string; count: number; min: number | null; min_at: Ms | null; max: number | null; max_at: Ms | null;
+  mean: number | null; weighted_mean: number | null; first: number | null; last: number | null;
+  increase: number | null; deviation: number | null; good_share: number | null;
+}

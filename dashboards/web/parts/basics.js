@@ -15,6 +15,7 @@ import { judge, live } from '../lib/live.js';
 /** 24 px outlines, 1.75 px stroke. */
 const ICONS = {
   points: 'M4 6h16M4 12h16M4 18h16M8 4v4M15 10v4M11 16v4',
+  trend: 'M4 4v16h16M7 15l4-5 3.5 3L20 6',
   alarms: 'M12 3a6 6 0 0 0-6 6v5l-2 3h16l-2-3V9a6 6 0 0 0-6-6zM10 20.5h4',
   orders: 'M7 4h10v3H7zM6 5.5H4.5V21h15V5.5H18M8 12h8M8 16h5',
   energy: 'M13 3 6 13.5h5L10.5 21 18 10h-5.5z',
@@ -23,6 +24,10 @@ const ICONS = {
   close: 'M6 6l12 12M18 6 6 18',
   tick: 'M5 13l4.5 4.5L19 7',
   clock: 'M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM12 8v4.5l3 2',
+  plus: 'M12 5v14M5 12h14',
+  minus: 'M5 12h14',
+  eye: 'M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12zM12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6z',
+  'eye-off': 'M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12zM4 20 20 4',
   left: 'M15 5l-7 7 7 7',
   right: 'M9 5l7 7-7 7',
   light: 'M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 3v2M12 19v2M3 12h2M19 12h2M5.6 5.6 7 7M17 17l1.4 1.4M5.6 18.4 7 17M17 7l1.4-1.4',

@@ -3,7 +3,7 @@
 import { cls, h, html, useEffect, useRef, useState } from '../lib/ui.js';
 import { clock, duration, fullStamp, nameOf, number, stamp, t } from '../lib/i18n.js';
 import { ApiError, post, useGet } from '../lib/api.js';
-import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
+import { go, onKey, place, pointHref, trendOf, withQuery } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { alarms as open, readAlarms } from '../lib/site.js';
 import { Act, person } from '../parts/act.js';
@@ -137,7 +137,7 @@ function Facts({ alarm }) {
   const rows = [
     [t('alarms.state'), html`${t(`alarm-state.${alarm.state}`)}`],
     [t('alarms.place'), h(Named, { of: alarm.asset_name })],
-    [t('alarms.point'), html`<a href=${pointHref(alarm.point)}>${h(Named, { of: alarm.point_name })}</a>`],
+    [t('alarms.point'), html`<a href=${pointHref(alarm.point)}>${h(Named, { of: alarm.point_name })}</a> <a class="whole" href=${trendOf([alarm.point], alarm.raised_at)}>${t('alarms.trend')}</a>`],
     [t('alarms.then'), html`<span class="num">${then}</span>`],
     [t('alarms.now'), html`<span class="num" data-live>${h(ValueNow, { of: alarm })}</span>`],
     [t('alarms.limit'), limit === null ? t('alarms.no-limit') : html`<span class="num">${limit}</span>`],

@@ -3,7 +3,7 @@
 import { cls, h, html, useEffect, useRef } from '../lib/ui.js';
 import { clock, duration, fullStamp, nameOf, number, stamp, t } from '../lib/i18n.js';
 import { post, useGet } from '../lib/api.js';
-import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
+import { go, onKey, place, pointHref, trendOf, withQuery } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { Act } from '../parts/act.js';
 import { Chip, Empty, Failure, Grade, Icon, Loading, Named, Response, ValueNow, failureWords, thenAndLimit, useSubscription } from '../parts/basics.js';
@@ -87,7 +87,7 @@ function Cause({ order }) {
   const name = order.alarms.find((alarm) => alarm.point === order.point)?.point_name;
   return html`<dl class="facts">
     <div><dt>${t('alarms.place')}</dt><dd>${h(Named, { of: order.asset_name })}</dd></div>
-    <div><dt>${t('alarms.point')}</dt><dd><a href=${pointHref(order.point)}>${name ? h(Named, { of: name }) : order.point}</a></dd></div>
+    <div><dt>${t('alarms.point')}</dt><dd><a href=${pointHref(order.point)}>${name ? h(Named, { of: name }) : order.point}</a> <a class="whole" href=${trendOf([order.point], order.opened_at)}>${t('alarms.trend')}</a></dd></div>
     <div><dt>${t('alarms.then')}</dt><dd class="num">${then}</dd></div>
     <div><dt>${t('alarms.now')}</dt><dd class="num" data-live>${h(ValueNow, { of: order })}</dd></div>
     <div><dt>${t('alarms.limit')}</dt><dd class="num">${limit ?? t('alarms.no-limit')}</dd></div>

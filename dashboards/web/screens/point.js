@@ -3,7 +3,7 @@
 import { cls, h, html, useEffect, useState } from '../lib/ui.js';
 import { duration, fullStamp, nameOf, number, quantity, stamp, stateOf, t, unit } from '../lib/i18n.js';
 import { ApiError, get, query, revision, useGet } from '../lib/api.js';
-import { go, onKey, place, pointHref } from '../lib/nav.js';
+import { go, onKey, place, pointHref, trendOf } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { pathOf } from '../lib/site.js';
 import { Empty, Failure, Icon, Loading, Named, Quantity, qualityWords, reasonWord, useJudged, useSubscription } from '../parts/basics.js';
@@ -216,7 +216,8 @@ export function PointPage() {
       <a href="/points">${t('nav.points')}</a>
       ${path.slice(1).map((one) => html`<a key=${one.id} href=${`/points${query({ asset: one.id })}`}>${h(Named, { of: one.name })}</a>`)}
     </nav>
-    <div class="screen-head"><h1>${point ? h(Named, { of: point.name }) : address}</h1></div>
+    <div class="screen-head"><h1>${point ? h(Named, { of: point.name }) : address}</h1>
+      ${point && html`<a class="choice" href=${trendOf([point.address])}>${h(Icon, { name: 'trend' })}${t('point.trend')}</a>`}</div>
     ${error && h(Failure, { error, retry: reload })}
     ${!point && !error && h(Loading, { rows: 4 })}
     ${point && html`<div class="point-top">
