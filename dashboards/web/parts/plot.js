@@ -245,6 +245,7 @@ function seriesOf(line, i, shape, colours, alone) {
  * @returns {uPlot.AlignedData}
  */
 function aligned(traces, lines, levels) {
+  if (lines.length === 0) return [[]];
   const indexOf = new Map(levels?.map((level, i) => [level.value, i]));
   const tables = lines.map((line, i) => {
     const trace = traces[i];

@@ -95,15 +95,15 @@ function covers(layers, points) {
 }
 
 /**
- * The history the URL asks for. `view` follows it at once, so that the picture already held is
+ * The history the URL asks for. The window follows it at once, so that the picture already held is
  * stretched while the next one is asked for.
  * @param {Point[]} points
  * @param {boolean} ready
  * @param {Asked} asked
  * @param {number} pixels
- * @param {import('../vendor/signals.js').Signal<View>} view
+ * @param {Window} window
  */
-export function useLayers(points, ready, asked, pixels, view) {
+export function useLayers(points, ready, asked, pixels, window) {
   const [state, setState] = useState(/** @type {{ layers: Layers, error: ApiError | null, loading: boolean, version: number }} */ (
     { layers: new Map(), error: null, loading: false, version: 0 }));
   const [turn, setTurn] = useState(0);
@@ -113,7 +113,7 @@ export function useLayers(points, ready, asked, pixels, view) {
   const of = `${drawn.map((point) => point.address)} ${span} ${asked.over}`;
   const fresh = revision.value;
   useEffect(() => {
-    view.value = viewOf(asked);
+    show(window, viewOf(asked));
     if (!ready || pixels === 0) return undefined;
     const control = new AbortController();
     /** @type {any} */
@@ -138,7 +138,7 @@ export function useLayers(points, ready, asked, pixels, view) {
         const next = new Map([['', { held: await main, by: 0 }], ...(await Promise.all(past))]);
         if (control.signal.aborted) return;
         layers.current = next;
-        if (!asked.fixed) view.value = now;
+        if (!asked.fixed) show(window, now);
         setState((old) => ({ layers: next, error: null, loading: false, version: old.version + 1 }));
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
@@ -153,7 +153,7 @@ export function useLayers(points, ready, asked, pixels, view) {
       clearTimeout(timer);
     };
   }, [of, ready, pixels === 0, turn, fresh]);
-  useFollowing(drawn, asked, pixels, view, layers, () => setState((old) => ({ ...old, version: old.version + 1 })));
+  useFollowing(drawn, asked, pixels, window, layers, () => setState((old) => ({ ...old, version: old.version + 1 })));
   return { ...state, retry: () => setTurn((n) => n + 1) };
 }
 
@@ -162,11 +162,11 @@ export function useLayers(points, ready, asked, pixels, view) {
  * @param {Point[]} points
  * @param {Asked} asked
  * @param {number} pixels
- * @param {import('../vendor/signals.js').Signal<View>} view
+ * @param {Window} window
  * @param {{ current: Layers }} layers
  * @param {() => void} changed
  */
-function useFollowing(points, asked, pixels, view, layers, changed) {
+function useFollowing(points, asked, pixels, window, layers, changed) {
   const key = points.map((point) => point.address).join();
   const following = asked.fixed === null && key !== '';
   useEffect(() => (key === '' ? undefined : live.subscribe(key.split(','))), [key]);
@@ -178,13 +178,13 @@ function useFollowing(points, asked, pixels, view, layers, changed) {
       if (!held) return;
       const now = live.now();
       const length = asked.preset.ms;
-      const old = view.peek();
+      const old = window.view.peek();
       const came = key.split(',').filter((address) => {
         const cell = live.cell(address).peek();
         return cell !== null && follow(held, address, cell);
       });
       if (now - old.to >= length / Math.max(1, pixels)) {
-        view.value = { from: now - length, to: now };
+        show(window, { from: now - length, to: now });
         forget(held, now - length);
       }
       if (came.length > 0) changed();
@@ -234,7 +234,19 @@ export function useStatistics(addresses, ready, asked) {
   return { found, error };
 }
 
-/** A view that lives as long as the screen. @param {Asked} asked */
-export function useView(asked) {
-  return useRef(signal(viewOf(asked))).current;
+/**
+ * What the charts show; while a hand moves it, nothing else does.
+ * @typedef {{ view: import('../vendor/signals.js').Signal<View>, held: boolean }} Window
+ */
+
+/** A window that lives as long as the screen. @param {Asked} asked @returns {Window} */
+export function useWindow(asked) {
+  const made = useRef(/** @type {Window | null} */ (null));
+  made.current ??= { view: signal(viewOf(asked)), held: false };
+  return made.current;
+}
+
+/** @param {Window} window @param {View} to */
+function show(window, to) {
+  if (!window.held) window.view.value = to;
 }

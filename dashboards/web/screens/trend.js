@@ -10,7 +10,7 @@ import { Empty, Failure, Icon, Loading, Named } from '../parts/basics.js';
 import { coloursOf, cursorAt, Plot } from '../parts/plot.js';
 import { Picker, Span } from '../parts/trend-tools.js';
 import { CursorTime, StatisticsTable, Swatch, UnderCursor, ValueTable, figure } from '../parts/trend-table.js';
-import { useLayers, usePoints, useStatistics, useView } from '../parts/trend-data.js';
+import { useLayers, usePoints, useStatistics, useWindow } from '../parts/trend-data.js';
 import { save, savePicture } from '../parts/save.js';
 
 /** @typedef {import('../lib/types').Point} Point */
@@ -49,14 +49,14 @@ function heightOf(count, chart, levels, phone) {
 
 /** Which colours are shown now: of the switch, the system, or paper. */
 function useTheme() {
-  const [name, setName] = useState('');
+  const named = () => coloursOf().surface + coloursOf().text;
+  const [name, setName] = useState(named);
   useEffect(() => {
-    const read = () => setName(coloursOf().surface + coloursOf().text);
+    const read = () => setName(named());
     const dark = matchMedia('(prefers-color-scheme: dark)');
     const watch = new MutationObserver(read);
     watch.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
     dark.addEventListener('change', read);
-    read();
     return () => {
       watch.disconnect();
       dark.removeEventListener('change', read);
@@ -68,9 +68,10 @@ function useTheme() {
 /**
  * Moves the view now and the URL when the hand rests.
  * @param {Asked} asked
- * @param {import('../vendor/signals.js').Signal<View>} view
+ * @param {import('../parts/trend-data.js').Window} window
  */
-function useHands(asked, view) {
+function useHands(asked, window) {
+  const { view } = window;
   const timer = useRef(/** @type {any} */ (null));
   const last = useRef(-Infinity);
   const latest = useRef(asked);
@@ -79,9 +80,11 @@ function useHands(asked, view) {
   /** @param {View} to @param {'drag' | 'turn'} how */
   const move = (to, how) => {
     const fixed = how === 'drag' ? zoomed(to, 1, (to.from + to.to) / 2) : to;
+    window.held = true;
     view.value = fixed;
     clearTimeout(timer.current);
     const settle = () => {
+      window.held = false;
       const same = how === 'turn' && performance.now() - last.current < GESTURE_MS;
       last.current = how === 'turn' ? performance.now() : -Infinity;
       go(trendHref({ ...latest.current, fixed }), { replace: same });
@@ -237,14 +240,15 @@ function drawnOf(layers) {
 export function Trend() {
   const asked = askedOf(place.value.query);
   const { points, ready, missing, error: lost } = usePoints(asked.points);
-  const view = useView(asked);
+  const window = useWindow(asked);
+  const { view } = window;
   const { ref, width } = useWidth(0);
   const theme = useTheme();
   const gutter = width < PHONE ? GUTTER_PHONE : GUTTER;
   const pixels = width === 0 ? 0 : Math.max(100, width - 2 * gutter);
-  const { layers, version, error, loading, retry } = useLayers(points, ready, asked, pixels, view);
+  const { layers, version, error, loading, retry } = useLayers(points, ready, asked, pixels, window);
   const { found, error: uncounted } = useStatistics(points.map((point) => point.address), ready, asked);
-  const hands = useHands(asked, view);
+  const hands = useHands(asked, window);
   const plots = useRef(/** @type {Map<string, PlotHandle>} */ (new Map())).current;
   const [listed, setListed] = useState(false);
   useKeys(asked, hands, view, pixels);
