@@ -36,28 +36,38 @@ function qualityOf(word) {
   return { quality, reason: cut < 0 ? null : word.slice(cut + 1) };
 }
 
-/** @param {any} one @returns {Track} */
-function rawTrack(one) {
-  /** @type {QualityWord[]} */
+/**
+ * How many in a row have which quality, written out; null where there is nothing.
+ * @param {[number, string | null][]} runs
+ */
+function qualities(runs) {
+  /** @type {(QualityWord | null)[]} */
   const quality = [];
   /** @type {(string | null)[]} */
   const reason = [];
-  for (const [count, word] of one.quality) {
-    const found = qualityOf(word);
+  for (const [count, word] of runs) {
+    const found = word === null ? { quality: null, reason: null } : qualityOf(word);
     for (let i = 0; i < count; i += 1) {
       quality.push(found.quality);
       reason.push(found.reason);
     }
   }
+  return { quality, reason };
+}
+
+/** @param {any} one @returns {Track} */
+function rawTrack(one) {
+  const { quality, reason } = qualities(one.quality);
   const last = one.value.map((/** @type {unknown} */ value, /** @type {number} */ i) => (quality[i] === 'bad' ? null : numberOf(value)));
-  return { point: one.point, at: one.at, last, min: [], max: [], mean: [], count: [], quality, reason, truncated: one.truncated ?? null };
+  return { point: one.point, at: one.at, last, min: [], max: [], mean: [], count: [], quality, reason, truncated: one.truncated ?? one.next ?? null };
 }
 
 /** @param {any} one @returns {Track} */
 function columnTrack(one) {
+  const runs = one.worst.map((/** @type {any} */ worst) => (Array.isArray(worst) ? worst : [1, worst]));
   return {
     point: one.point, at: one.at, min: one.min, max: one.max, mean: one.mean, last: one.last, count: one.count,
-    quality: one.worst, reason: [], truncated: null,
+    quality: qualities(runs).quality, reason: [], truncated: null,
   };
 }
 
@@ -86,5 +96,20 @@ export async function readSeries(points, from, to, columns, abort) {
  */
 export async function readStatistics(points, from, to, abort) {
   const reply = await get(`/series/statistics${query({ points: points.join(','), from, to })}`, abort);
-  return new Map(reply.series.map((/** @type {Statistics} */ one) => [one.point, one]));
+  return new Map((reply.series ?? reply.items).map((/** @type {any} */ one) => [one.point, statisticsOf(one)]));
+}
+
+/** A figure that comes with its moment, or alone. @param {any} figure @returns {number | null} */
+function figureOf(figure) {
+  return numberOf(typeof figure === 'object' ? figure?.value : figure);
+}
+
+/** @param {any} one @returns {Statistics} */
+function statisticsOf(one) {
+  const readings = one.good + one.uncertain + one.bad;
+  return {
+    point: one.point, count: one.count, min: figureOf(one.min), min_at: one.min?.at ?? one.min_at ?? null, max: figureOf(one.max), max_at: one.max?.at ?? one.max_at ?? null,
+    mean: figureOf(one.mean), weighted_mean: figureOf(one.weighted_mean ?? one.weighted), first: figureOf(one.first), last: figureOf(one.last),
+    increase: figureOf(one.increase), deviation: figureOf(one.deviation), good_share: one.good_share ?? (readings > 0 ? one.good / readings : null),
+  };
 }

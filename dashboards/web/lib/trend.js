@@ -98,7 +98,8 @@ export function shiftedBack(ms, shift) {
 /** `2026-11-15T06:13:20.500+08:00` @param {number} ms */
 export function isoOf(ms) {
   const rest = Math.round(ms) % SECOND;
-  return `${date(ms)}T${clock(ms)}${rest ? `.${String(rest).padStart(3, '0')}` : ''}${offsetText(ms).replace('\u2212', '-')}`;
+  const part = rest ? (rest / SECOND).toFixed(3).slice(1) : '';
+  return `${date(ms)}T${clock(ms)}${part}${offsetText(ms).replace('\u2212', '-')}`;
 }
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800].map((n) => n * SECOND);

@@ -18,6 +18,7 @@ import { civilTicks, lone, tickWords, zoomed } from '../lib/trend.js';
  * @property {number} slot which colour and dash it has on the whole page
  * @property {0 | 1} axis
  * @property {boolean} past an overlay: thinner, paler, without band
+ * @property {boolean} solid it is alone on its chart and needs no dash
  */
 /**
  * @typedef {object} Shape all that needs a new chart when it changes
@@ -39,7 +40,7 @@ export const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3]];
 const TOP = 20;
 const AXIS = 28;
 /** A strip of doubt under the lines of several points. CSS pixels. */
-const STRIP = 6;
+const STRIP = 5;
 const LEVEL_ROOM = 0.5;
 const DRAG_MIN = 6;
 const TURN = 1.25;
@@ -68,7 +69,7 @@ function strokeOf(colours, line) {
 
 /** @param {Line} line */
 function dashOf(line) {
-  return line.past ? [1, 3] : DASHES[Math.floor(line.slot / COLOURS) % DASHES.length] ?? [];
+  return line.past ? [1, 3] : line.solid ? [] : DASHES[Math.floor(line.slot / COLOURS) % DASHES.length] ?? [];
 }
 
 /** @param {Colours} colours */
@@ -125,8 +126,8 @@ export function createPlot(element, shape, size, view, colours, hands) {
     },
     scales: {
       x: { time: false, auto: false, min: view.from, max: view.to },
-      a: { range: (_, low, high) => (levels ? [-LEVEL_ROOM, levels.length - 1 + LEVEL_ROOM + 0.3] : padded(low, high)) },
-      b: { range: (_, low, high) => padded(low, high) },
+      a: { range: (self, low, high) => (levels ? [-LEVEL_ROOM, levels.length - 1 + LEVEL_ROOM + 0.3] : padded(low, high, strips(self, traces, lines))) },
+      b: { range: (self, low, high) => padded(low, high, strips(self, traces, lines)) },
     },
     axes,
     series: [{}, ...series],
@@ -205,11 +206,28 @@ function besides({ levels, gutter }, colours) {
   return levels.every(({ name }) => pen.measureText(name).width <= gutter - 8);
 }
 
-/** @param {number | null} low @param {number | null} high @returns {[number, number]} */
-function padded(low, high) {
+/**
+ * @param {number | null} low
+ * @param {number | null} high
+ * @param {number} below share of the height that is kept free
+ * @returns {[number, number]}
+ */
+function padded(low, high, below) {
   if (low === null || high === null) return [0, 1];
   const pad = (high - low) * 0.06 || Math.max(0.5, Math.abs(high) * 0.01);
-  return [low - pad, high + pad];
+  return [low - pad - ((high - low + 2 * pad) * below) / (1 - below), high + pad];
+}
+
+/** The points in doubt somewhere, which several lines show in strips. @param {(Trace | null)[]} traces @param {Line[]} lines */
+function doubtfulOf(traces, lines) {
+  const own = lines.flatMap((line, i) => (line.past ? [] : [{ line, marks: traces[i]?.marks ?? [] }]));
+  return { single: own.length === 1, doubtful: own.filter(({ marks }) => marks.length > 0) };
+}
+
+/** The share of the height that strips take. @param {uPlot} u @param {(Trace | null)[]} traces @param {Line[]} lines */
+function strips(u, traces, lines) {
+  const { single, doubtful } = doubtfulOf(traces, lines);
+  return single || u.bbox.height === 0 ? 0 : Math.min(0.4, (doubtful.length * (STRIP + 1) * devicePixelRatio) / u.bbox.height);
 }
 
 /**
@@ -274,23 +292,21 @@ function aligned(traces, lines, levels) {
 function shade(u, traces, lines, colours, hatch) {
   const pen = u.ctx;
   const { left, top, width, height } = u.bbox;
-  const own = traces.map((trace, i) => ({ marks: trace?.marks ?? [], line: lines[i] })).filter(({ line }) => line && !line.past);
-  const doubtful = own.filter(({ marks }) => marks.length > 0);
+  const { single, doubtful } = doubtfulOf(traces, lines);
   const strip = STRIP * devicePixelRatio;
   pen.save();
   pen.beginPath();
   pen.rect(left, top, width, height);
   pen.clip();
   doubtful.forEach(({ marks, line }, n) => {
-    const single = own.length === 1;
-    const [y, tall] = single ? [top, height] : [top + height - (n + 1) * (strip + 2), strip];
+    const [y, tall] = single ? [top, height] : [top + height - (n + 1) * (strip + devicePixelRatio), strip];
     for (const { from, to, quality } of marks) {
       const x = u.valToPos(from, 'x', true);
       const wide = Math.max(devicePixelRatio, u.valToPos(to, 'x', true) - x);
       pen.fillStyle = quality === 'bad' ? paler(colours.control, single ? 0.35 : 0.8) : hatch ?? colours.line;
       pen.fillRect(x, y, wide, tall);
     }
-    if (single || !line) return;
+    if (single) return;
     pen.fillStyle = strokeOf(colours, line);
     pen.fillRect(left, y, 3 * devicePixelRatio, tall);
   });

@@ -193,13 +193,13 @@ function useFollowing(points, asked, pixels, window, layers, changed) {
 }
 
 /**
- * Statistics of each layer, by shift and address.
+ * Statistics of each layer, by shift and address; not `current` while those of another span stand.
  * @param {string[]} addresses
  * @param {boolean} ready
  * @param {Asked} asked
  */
 export function useStatistics(addresses, ready, asked) {
-  const [found, setFound] = useState(/** @type {Map<string, Map<string, Statistics>>} */ (new Map()));
+  const [state, setState] = useState({ of: '', found: /** @type {Map<string, Map<string, Statistics>>} */ (new Map()) });
   const [error, setError] = useState(/** @type {ApiError | null} */ (null));
   const span = asked.fixed ? `${asked.fixed.from}-${asked.fixed.to}` : asked.preset.name;
   const of = `${addresses} ${span} ${asked.over}`;
@@ -216,7 +216,7 @@ export function useStatistics(addresses, ready, asked) {
           const by = shift === '' ? 0 : from - shiftedBack(from, shift);
           return /** @type {const} */ ([shift, await readStatistics(addresses, from - by, to - by, control.signal)]);
         }));
-        setFound(new Map(all));
+        setState({ of, found: new Map(all) });
         setError(null);
       } catch (failed) {
         if (!(failed instanceof ApiError)) throw failed;
@@ -231,7 +231,7 @@ export function useStatistics(addresses, ready, asked) {
       clearTimeout(timer);
     };
   }, [of, ready, fresh]);
-  return { found, error };
+  return { found: state.found, current: state.of === of, error };
 }
 
 /**

@@ -2,7 +2,7 @@
 // shown as a table, which is what a person who sees no chart reads.
 
 import { cls, h, html, useState } from '../lib/ui.js';
-import { fullStamp, number, percent, quantity, stamp, stateOf, stateWords, t, unit } from '../lib/i18n.js';
+import { clock, date, fullStamp, minute, number, offsetText, percent, quantity, stamp, stateOf, stateWords, t, unit } from '../lib/i18n.js';
 import { go, pointHref } from '../lib/nav.js';
 import { isStepped, rowsOf, trendHref, valueAt } from '../lib/trend.js';
 import { COLOURS, DASHES, cursorAt } from './plot.js';
@@ -16,12 +16,21 @@ import { Icon, Named, reasonWord } from './basics.js';
 /** @typedef {import('./plot.js').View} View */
 
 const ROWS = 50;
+const SPREADS_MAX = 2;
+/** Of a span shorter than this the seconds are said. */
+const SECONDS_BELOW = 2 * 3_600_000;
 /** How far from the cursor a value may stand. Pixels. */
 const REACH = 8;
 
-/** The line of a point in small. @param {{ slot: number, past?: boolean }} p */
-export function Swatch({ slot, past = false }) {
-  const dash = past ? '1 3' : (DASHES[Math.floor(slot / COLOURS) % DASHES.length] ?? []).join(' ');
+/** `2026-11-21 17:52 – 2026-11-22 17:52 +08:00`, seconds where they matter. @param {View} view */
+export function spanWords({ from, to }) {
+  const time = to - from < SECONDS_BELOW ? clock : minute;
+  return `${date(from)} ${time(from)} – ${date(to)} ${time(to)} ${offsetText(to)}`;
+}
+
+/** The line of a point in small. @param {{ slot: number, past?: boolean, solid?: boolean }} p */
+export function Swatch({ slot, past = false, solid = false }) {
+  const dash = past ? '1 3' : solid ? '' : (DASHES[Math.floor(slot / COLOURS) % DASHES.length] ?? []).join(' ');
   return html`<svg class="swatch" viewBox="0 0 22 18" aria-hidden="true"><line x1="0" x2="22" y1="9" y2="9" class=${`stroke-${(slot % COLOURS) + 1}`} stroke-dasharray=${dash || undefined} stroke-width=${past ? 1.25 : 2.5} /></svg>`;
 }
 
@@ -59,6 +68,16 @@ export function CursorTime() {
   return at === null ? html`<span class="quiet">${t('trend.no-cursor')}</span>` : html`<strong class="num">${fullStamp(at)}</strong>`;
 }
 
+/**
+ * What a counter grew by. Of a measurement every fall was taken for a reset: a sum far beyond its
+ * spread is no increase.
+ * @param {Statistics} of
+ */
+function increaseOf({ increase, min, max }) {
+  if (increase === null || min === null || max === null) return null;
+  return Math.abs(increase) <= SPREADS_MAX * (max - min) ? increase : null;
+}
+
 /** @param {{ point: Point, of: Statistics | undefined }} p */
 function Figures({ point, of }) {
   const amount = isStepped(point) ? () => '' : (/** @type {number | null | undefined} */ value) => figure(point, value, true);
@@ -68,7 +87,7 @@ function Figures({ point, of }) {
     <td class="num" title=${when(of.min_at)}>${amount(of.min)}</td><td class="num" title=${when(of.max_at)}>${amount(of.max)}</td>
     <td class="num">${amount(of.mean)}</td><td class="num">${amount(of.weighted_mean)}</td>
     <td class="num">${figure(point, of.first, true)}</td><td class="num">${figure(point, of.last, true)}</td>
-    <td class="num">${amount(of.increase)}</td><td class="num">${amount(of.deviation)}</td>
+    <td class="num">${amount(increaseOf(of))}</td><td class="num">${amount(of.deviation)}</td>
     <td class="num">${number(of.count, 0)}</td><td class="num">${of.good_share === null || of.good_share === undefined ? '\u2014' : percent(of.good_share)}</td>`;
 }
 
@@ -90,11 +109,12 @@ function Figures({ point, of }) {
  * @param {Item[]} p.items
  * @param {View} p.view
  * @param {number} p.pixels
+ * @param {boolean} p.current whether the figures are of this span
  */
-export function StatisticsTable({ asked, items, view, pixels }) {
+export function StatisticsTable({ asked, items, view, pixels, current }) {
   const heads = [t('trend.min'), t('trend.max'), t('trend.mean'), t('trend.weighted'), t('trend.first'), t('trend.last'), t('trend.increase'), t('trend.deviation'), t('trend.count'), t('trend.good')];
-  return html`<section class="panel scroll-x" tabindex="0" aria-label=${t('trend.statistics')}><table class="table trend-table">
-    <caption>${t('trend.statistics')} · <span class="num">${stamp(view.from)} – ${stamp(view.to)}</span></caption>
+  return html`<section class="panel scroll-x" tabindex="0" aria-label=${t('trend.statistics')}><table class=${cls('table trend-table', !current && 'waiting')}>
+    <caption>${t('trend.statistics')} · <span class="num">${spanWords(view)}</span>${!current && ` · ${t('state.loading')}`}</caption>
     <thead><tr><th scope="col">${t('alarms.point')}</th><th scope="col">${t('points.unit')}</th><th scope="col" class="num c-cursor">${t('trend.cursor')}</th>
       ${heads.map((words) => html`<th key=${words} scope="col" class="num">${words}</th>`)}<th scope="col"><span class="unseen">${t('trend.remove')}</span></th></tr></thead>
     <tbody>${items.map((item) => h(StatisticsRow, { key: `${item.address} ${item.shift}`, asked, item, view, pixels }))}</tbody>
@@ -109,11 +129,11 @@ function StatisticsRow({ asked, item, view, pixels }) {
   const remove = () => go(trendHref({ ...asked, points: asked.points.filter((one) => one !== address) }));
   const name = point ? h(Named, { of: point.name }) : address;
   return html`<tr data-row class=${cls(gone && 'gone', shift && 'past')}>
-    <th scope="row"><span class="c-series">${h(Swatch, { slot, past: shift !== null })}
+    <th scope="row"><span class="c-series">${h(Swatch, { slot, past: shift !== null, solid: point !== undefined && isStepped(point) })}
       <span>${shift === null ? html`<a href=${pointHref(address)} data-row-link>${name}</a>` : html`${name} <span class="tag">${t(`trend.over-${shift}`)}</span>`}</span></span></th>
     <td class="quiet">${point ? unit(point.symbol) : ''}</td>
     <td class="num c-cursor">${point && !gone && h(UnderCursor, { held, point, by, view, pixels })}</td>
-    ${point ? h(Figures, { point, of: statistics }) : html`<td colspan="10" class="quiet">${missing ? t('error.not_found') : '\u2026'}</td>`}
+    ${point?.kind === 'text' ? html`<td colspan="10" class="quiet">${t('trend.text')}</td>` : point ? h(Figures, { point, of: statistics }) : html`<td colspan="10" class="quiet">${missing ? t('error.not_found') : '\u2026'}</td>`}
     <td class="c-act">${shift === null && html`<span class="row-acts">
       ${point && html`<button type="button" class="bare" aria-pressed=${gone} title=${gone ? t('trend.show') : t('trend.hide')} onClick=${toggle}>${h(Icon, { name: gone ? 'eye-off' : 'eye' })}<span class="unseen">${t('trend.hide')} ${name}</span></button>`}
       <button type="button" class="bare" title=${t('trend.remove')} onClick=${remove}>${h(Icon, { name: 'close' })}<span class="unseen">${t('trend.remove')} ${name}</span></button></span>`}</td>
@@ -144,7 +164,7 @@ export function ValueTable({ lines, view }) {
   return html`<div class="scroll-x" tabindex="0" role="group" aria-label=${t('trend.values')}><table class="table">
     <caption>${t('trend.values-caption', { n: number(rows.length, 0) })}</caption>
     <thead><tr><th scope="col">${t('points.at')}</th>${lines.map(({ name, point }) => html`<th key=${name} scope="col" class="num"><span data-written>${name}</span>${point.symbol && ` (${unit(point.symbol)})`}</th>`)}</tr></thead>
-    <tbody>${shown.map((row) => html`<tr key=${row.at}><th scope="row" class="time">${stamp(row.at)}</th>
+    <tbody>${shown.map((row) => html`<tr key=${row.at}><th scope="row" class="time">${date(row.at)} ${clock(row.at)}</th>
       ${row.cells.map((i, n) => html`<td key=${n} class="num">${lines[n] && h(Cell, { line: lines[n], i })}</td>`)}</tr>`)}</tbody>
   </table></div>
   ${pages > 1 && html`<div class="pager">

@@ -123,11 +123,12 @@ export function Span({ asked, view, pan, zoom }) {
       ${button(t('point.earlier'), 'left', () => pan(-0.5))}${button(t('point.later'), 'right', () => pan(0.5))}
       ${button(t('trend.zoom-in'), 'plus', () => zoom(0.5))}${button(t('trend.zoom-out'), 'minus', () => zoom(2))}
     </div>
+    <details class="trend-more" open=${matchMedia('(min-width: 601px)').matches}><summary>${t('trend.more')}</summary><div>
     <div class="moments">${h(Moment, { label: t('trend.from'), at: view.from, take: (from) => fix({ from, to: view.to }) })}
     ${h(Moment, { label: t('trend.to'), at: view.to, take: (to) => fix({ from: to > view.from ? view.from : to - (view.to - view.from), to }) })}</div>
     <div class="over-row" role="group" aria-label=${t('trend.over')}><span class="field-label" aria-hidden="true">${t('trend.over')}</span>
       <span class="choices">${SHIFTS.map((shift) => html`<button key=${shift} type="button" class="choice" aria-pressed=${asked.over.includes(shift)}
         onClick=${() => go(trendHref({ ...asked, over: toggle(shift) }))}>${t(`trend.over-${shift}`)}</button>`)}</span>
-    </div>
+    </div></div></details>
   </div>`;
 }

@@ -2,14 +2,14 @@
 // holds all of it; a hand on a chart moves the view at once and the URL a moment later.
 
 import { cls, h, html, useEffect, useRef, useState } from '../lib/ui.js';
-import { date, duration, fullStamp, lang, nameOf, stamp, t, unit, zone } from '../lib/i18n.js';
+import { date, duration, lang, nameOf, stamp, t, unit, zone } from '../lib/i18n.js';
 import { go, onKey, place } from '../lib/nav.js';
 import { askedOf, chartsOf, csvOf, levelsOf, PRESETS, traceOf, trendHref, zoomed } from '../lib/trend.js';
 import { useWidth } from '../parts/series.js';
 import { Empty, Failure, Icon, Loading, Named } from '../parts/basics.js';
 import { coloursOf, cursorAt, Plot } from '../parts/plot.js';
 import { Picker, Span } from '../parts/trend-tools.js';
-import { CursorTime, StatisticsTable, Swatch, UnderCursor, ValueTable, figure } from '../parts/trend-table.js';
+import { CursorTime, StatisticsTable, Swatch, UnderCursor, ValueTable, figure, spanWords } from '../parts/trend-table.js';
 import { useLayers, usePoints, useStatistics, useWindow } from '../parts/trend-data.js';
 import { save, savePicture } from '../parts/save.js';
 
@@ -40,11 +40,14 @@ const KEY_ZOOM = 0.5;
 const KEY_PAN = 0.25;
 const KEY_STEP = 6;
 
+/** Charts of lines share what a window has beside the tools; those of states need what their levels do. */
+const AROUND = 380;
+
 /** @param {number} count of charts @param {ChartOf} chart @param {number} levels @param {boolean} phone */
 function heightOf(count, chart, levels, phone) {
   if (chart.stepped) return 56 + Math.max(2, levels) * LEVEL;
   if (phone) return count > 1 ? 200 : 260;
-  return count === 1 ? 340 : count === 2 ? 230 : 180;
+  return Math.round(Math.min(420, Math.max(180, (window.innerHeight - AROUND) / count)));
 }
 
 /** Which colours are shown now: of the switch, the system, or paper. */
@@ -158,7 +161,7 @@ function Chart({ chart, count, right, asked, layers, version, width, theme, view
   const traced = shown.flatMap((point) => ['', ...asked.over].map((shift) => ({ point, shift })));
   /** @type {Shape} */
   const shape = {
-    lines: traced.map(({ point, shift }) => ({ slot: asked.points.indexOf(point.address), axis: chart.units.indexOf(point.symbol) === 1 ? 1 : 0, past: shift !== '' })),
+    lines: traced.map(({ point, shift }) => ({ slot: asked.points.indexOf(point.address), axis: chart.units.indexOf(point.symbol) === 1 ? 1 : 0, past: shift !== '', solid: chart.stepped })),
     units: chart.stepped ? [''] : chart.units.map(unit), levels, gutter, right,
   };
   const of = `${version} ${traced.map(({ point, shift }) => `${point.address}${shift}`)}`;
@@ -174,7 +177,7 @@ function Chart({ chart, count, right, asked, layers, version, width, theme, view
   const pixels = width - 2 * gutter;
   return html`<figure class="trend-chart">
     <figcaption class="legend">${chart.points.map((point) => html`<span key=${point.address} class=${cls('key', asked.hidden.includes(point.address) && 'gone')}>
-      ${h(Swatch, { slot: asked.points.indexOf(point.address) })}<span>${h(Named, { of: point.name })}</span>
+      ${h(Swatch, { slot: asked.points.indexOf(point.address), solid: chart.stepped })}<span>${h(Named, { of: point.name })}</span>
       <strong>${!asked.hidden.includes(point.address) && h(UnderCursor, { held: main, point, by: 0, view: now, pixels, band: !phone })}</strong></span>`)}</figcaption>
     ${h(Plot, { shape, traces: memo.current.traces, size, view, theme: `${theme} ${lang.value} ${zone.value}`, words: summaryOf(shown, now), move, made })}
   </figure>`;
@@ -183,7 +186,7 @@ function Chart({ chart, count, right, asked, layers, version, width, theme, view
 /** What is drawn and how it was cut. @param {{ layers: Layers, loading: boolean, asked: Asked, view: View }} p */
 function Cut({ layers, loading, asked, view }) {
   const held = layers.get('')?.held;
-  return html`<p class="trend-cut quiet"><span class="num">${fullStamp(view.from)} – ${fullStamp(view.to)}</span>
+  return html`<p class="trend-cut quiet"><span class="num">${spanWords(view)}</span>
     <span>${held ? (held.raw ? t('trend.cut-raw') : t('trend.cut-columns', { width: duration(held.width) })) : ''}</span>
     <span>${asked.fixed ? '' : t('trend.following')}</span>
     <span role="status">${loading && layers.size > 0 ? t('state.loading') : ''}</span></p>`;
@@ -225,7 +228,7 @@ function Exports({ points, asked, layers, view, plots }) {
       const plot = plots.get(chart.key);
       return plot ? [{ canvas: plot.u.ctx.canvas, keys: chart.points.filter((point) => !asked.hidden.includes(point.address)).map((point) => ({ name: nameOf(point.name), slot: asked.points.indexOf(point.address) })) }] : [];
     });
-    savePicture(charts, `${stamp(view.from)} – ${stamp(view.to)} (${zone.value})`, `${fileName(view)}.png`);
+    savePicture(charts, `${spanWords(view)} (${zone.value})`, `${fileName(view)}.png`);
   };
   return html`<div class="span-row"><button type="button" onClick=${csv}>${t('trend.csv')}</button><button type="button" onClick=${png}>${t('trend.png')}</button></div>`;
 }
@@ -247,7 +250,7 @@ export function Trend() {
   const gutter = width < PHONE ? GUTTER_PHONE : GUTTER;
   const pixels = width === 0 ? 0 : Math.max(100, width - 2 * gutter);
   const { layers, version, error, loading, retry } = useLayers(points, ready, asked, pixels, window);
-  const { found, error: uncounted } = useStatistics(points.map((point) => point.address), ready, asked);
+  const { found, current, error: uncounted } = useStatistics(points.filter((point) => point.kind !== 'text').map((point) => point.address), ready, asked);
   const hands = useHands(asked, window);
   const plots = useRef(/** @type {Map<string, PlotHandle>} */ (new Map())).current;
   const [listed, setListed] = useState(false);
@@ -275,7 +278,7 @@ export function Trend() {
     </section>`}
     ${asked.points.length > 0 && ready && html`
       ${uncounted && !failure && h(Failure, { error: uncounted })}
-      ${h(StatisticsTable, { asked, items, view: now, pixels })}
+      ${h(StatisticsTable, { asked, items, view: now, pixels, current })}
       <div class="trend-foot"><button type="button" aria-expanded=${listed} onClick=${() => setListed(!listed)}>${h(Icon, { name: listed ? 'minus' : 'plus' })}${t('trend.values')}</button>
         ${layers.size > 0 && h(Exports, { points, asked, layers, view: now, plots })}</div>
       ${listed && html`<div class="panel">${h(ValueTable, { lines: shownOf(points, asked, layers), view: now })}</div>`}`}
