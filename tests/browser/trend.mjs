@@ -328,7 +328,7 @@ export async function trendChecks({ check, must, person, open, drawn, api, base,
       const { createPlot, coloursOf } = await import(app.replace('app.js', 'parts/plot.js'));
       const main = /** @type {HTMLElement} */ (document.querySelector('main'));
       const colours = coloursOf();
-      const shape = { lines: [{ slot: 0, axis: 0, past: false }], units: ['kW'], levels: null, gutter: 56, right: false };
+      const shape = { lines: [{ slot: 0, axis: 0, past: '', solid: false }], units: ['kW'], levels: null, gutter: 56, right: false };
       const trace = (/** @type {number} */ n) => ({ at: Array.from({ length: 2_000 }, (_, i) => (n + i) * 1_000), line: Array.from({ length: 2_000 }, (_, i) => Math.sin((n + i) / 50) * 10 + ((n + i) * 7919) % 5), min: [], max: [], marks: [] });
       const began = performance.now();
       const hands = { move() {}, point() {} };

@@ -342,7 +342,8 @@ export function lone(line) {
 }
 
 /**
- * What a point had at a moment: the reading or column nearest to it, if near enough.
+ * What a point had at a moment: the nearest of the two values around it, of states the one that
+ * holds. Where the line is broken, one that is near enough or none.
  * @param {Held | null} held
  * @param {Point} point
  * @param {number} at
@@ -350,24 +351,26 @@ export function lone(line) {
  */
 export function valueAt(held, point, at, reach) {
   const track = held?.tracks.get(point.address);
-  if (!held || !track || track.at.length === 0) return null;
-  const middle = at - held.width / 2;
-  let low = 0;
-  let high = track.at.length - 1;
-  while (low < high) {
-    const between = (low + high) >> 1;
-    if ((track.at[between] ?? 0) < middle) low = between + 1;
+  if (!held || !track) return null;
+  const stepped = isStepped(point);
+  const half = held.width / 2;
+  const when = (/** @type {number} */ i) => (track.at[i] ?? 0) + half;
+  let after = 0;
+  for (let high = track.at.length; after < high; ) {
+    const between = (after + high) >> 1;
+    if (when(between) <= at) after = between + 1;
     else high = between;
   }
-  if (low > 0 && middle - (track.at[low - 1] ?? 0) < (track.at[low] ?? 0) - middle) low -= 1;
-  // Between two values of a stepped line the older one still holds.
-  if (isStepped(point) && held.raw && low > 0 && (track.at[low] ?? 0) > at) low -= 1;
-  for (let i = low; i >= 0 && Math.abs((track.at[i] ?? 0) - middle) <= Math.max(reach, held.width); i -= 1) {
-    const value = held.raw || isStepped(point) ? track.last[i] : track.mean[i];
-    if (value === null && !track.quality[i]) continue; // an empty column
-    return { at: track.at[i] ?? 0, value: value ?? null, min: track.min[i] ?? null, max: track.max[i] ?? null, quality: track.quality[i] ?? null, reason: track.reason[i] ?? null };
-  }
-  return null;
+  let before = after - 1;
+  while (before >= 0 && !track.quality[before]) before -= 1; // empty columns
+  while (after < track.at.length && !track.quality[after]) after += 1;
+  const [since, until] = [before < 0 ? Infinity : at - when(before), after >= track.at.length ? Infinity : when(after) - at];
+  const joined = since + until <= Math.max(point.stale_after_ms, held.width * 1.5);
+  const near = Math.max(reach, half, stepped ? point.stale_after_ms : 0);
+  const i = (stepped && before >= 0) || since <= until ? before : after;
+  if (!joined && Math.min(since, stepped ? since : until) > near) return null;
+  const value = held.raw || stepped ? track.last[i] : track.mean[i];
+  return { at: track.at[i] ?? 0, value: value ?? null, min: track.min[i] ?? null, max: track.max[i] ?? null, quality: track.quality[i] ?? null, reason: track.reason[i] ?? null };
 }
 
 // ---- now

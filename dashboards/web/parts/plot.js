@@ -17,7 +17,7 @@ import { civilTicks, lone, tickWords, zoomed } from '../lib/trend.js';
  * @typedef {object} Line
  * @property {number} slot which colour and dash it has on the whole page
  * @property {0 | 1} axis
- * @property {boolean} past an overlay: thinner, paler, without band
+ * @property {string} past the shift of an overlay: thinner, paler, without band; empty: now
  * @property {boolean} solid it is alone on its chart and needs no dash
  */
 /**
@@ -37,10 +37,14 @@ import { civilTicks, lone, tickWords, zoomed } from '../lib/trend.js';
 export const COLOURS = 6;
 /** From the seventh line on a dash tells apart what has the same colour. CSS pixels. */
 export const DASHES = [[], [6, 3], [2, 3], [10, 3, 2, 3]];
+/** An overlay has a dash of its own. @type {Record<string, number[]>} */
+export const PAST = { '1d': [1, 3], '7d': [5, 3], '1y': [9, 3, 1, 3] };
 const TOP = 20;
 const AXIS = 28;
 /** A strip of doubt under the lines of several points. CSS pixels. */
 const STRIP = 5;
+/** Values further apart than this get dots. CSS pixels. */
+const ROOMY = 8;
 const LEVEL_ROOM = 0.5;
 const DRAG_MIN = 6;
 const TURN = 1.25;
@@ -69,7 +73,7 @@ function strokeOf(colours, line) {
 
 /** @param {Line} line */
 function dashOf(line) {
-  return line.past ? [1, 3] : line.solid ? [] : DASHES[Math.floor(line.slot / COLOURS) % DASHES.length] ?? [];
+  return line.past ? PAST[line.past] ?? [] : line.solid ? [] : DASHES[Math.floor(line.slot / COLOURS) % DASHES.length] ?? [];
 }
 
 /** @param {Colours} colours */
@@ -198,6 +202,12 @@ function valueAxis(_unit, i, shape, colours) {
   };
 }
 
+/** Whether values stand far enough from each other to be seen each. @param {uPlot} u @param {number} first @param {number} last */
+function roomy(u, first, last) {
+  const [from, to] = [u.data[0][first] ?? 0, u.data[0][last] ?? 0];
+  return u.valToPos(to, 'x') - u.valToPos(from, 'x') >= (last - first) * ROOMY;
+}
+
 /** Whether the names of states have room beside the plot; else they stand in it, numbers beside. @param {Shape} shape @param {Colours} colours */
 function besides({ levels, gutter }, colours) {
   const pen = document.createElement('canvas').getContext('2d');
@@ -247,7 +257,7 @@ function seriesOf(line, i, shape, colours, alone) {
     ...(shape.levels ? { paths: /** @type {any} */ (uPlot.paths).stepped({ align: 1 }) } : {}),
     points: {
       size: 5, fill: stroke, stroke, width: 0,
-      show: (/** @type {uPlot} */ u, /** @type {number} */ _si, /** @type {number} */ first, /** @type {number} */ last) => !shape.levels && !line.past && last - first < u.bbox.width / devicePixelRatio / 8,
+      show: (/** @type {uPlot} */ u, /** @type {number} */ _si, /** @type {number} */ first, /** @type {number} */ last) => !shape.levels && !line.past && roomy(u, first, last),
       filter: (/** @type {uPlot} */ _u, /** @type {number} */ si, /** @type {boolean} */ show) => (show ? null : alone()[si - 1] ?? null),
     },
   };

@@ -5,7 +5,7 @@ import { cls, h, html, useState } from '../lib/ui.js';
 import { clock, date, fullStamp, minute, number, offsetText, percent, quantity, stamp, stateOf, stateWords, t, unit } from '../lib/i18n.js';
 import { go, pointHref } from '../lib/nav.js';
 import { isStepped, rowsOf, trendHref, valueAt } from '../lib/trend.js';
-import { COLOURS, DASHES, cursorAt } from './plot.js';
+import { COLOURS, DASHES, PAST, cursorAt } from './plot.js';
 import { Icon, Named, reasonWord } from './basics.js';
 
 /** @typedef {import('../lib/types').Point} Point */
@@ -28,9 +28,9 @@ export function spanWords({ from, to }) {
   return `${date(from)} ${time(from)} – ${date(to)} ${time(to)} ${offsetText(to)}`;
 }
 
-/** The line of a point in small. @param {{ slot: number, past?: boolean, solid?: boolean }} p */
-export function Swatch({ slot, past = false, solid = false }) {
-  const dash = past ? '1 3' : solid ? '' : (DASHES[Math.floor(slot / COLOURS) % DASHES.length] ?? []).join(' ');
+/** The line of a point in small. @param {{ slot: number, past?: string, solid?: boolean }} p */
+export function Swatch({ slot, past = '', solid = false }) {
+  const dash = past ? (PAST[past] ?? []).join(' ') : solid ? '' : (DASHES[Math.floor(slot / COLOURS) % DASHES.length] ?? []).join(' ');
   return html`<svg class="swatch" viewBox="0 0 22 18" aria-hidden="true"><line x1="0" x2="22" y1="9" y2="9" class=${`stroke-${(slot % COLOURS) + 1}`} stroke-dasharray=${dash || undefined} stroke-width=${past ? 1.25 : 2.5} /></svg>`;
 }
 
@@ -129,7 +129,7 @@ function StatisticsRow({ asked, item, view, pixels }) {
   const remove = () => go(trendHref({ ...asked, points: asked.points.filter((one) => one !== address) }));
   const name = point ? h(Named, { of: point.name }) : address;
   return html`<tr data-row class=${cls(gone && 'gone', shift && 'past')}>
-    <th scope="row"><span class="c-series">${h(Swatch, { slot, past: shift !== null, solid: point !== undefined && isStepped(point) })}
+    <th scope="row"><span class="c-series">${h(Swatch, { slot, past: shift ?? '', solid: point !== undefined && isStepped(point) })}
       <span>${shift === null ? html`<a href=${pointHref(address)} data-row-link>${name}</a>` : html`${name} <span class="tag">${t(`trend.over-${shift}`)}</span>`}</span></span></th>
     <td class="quiet">${point ? unit(point.symbol) : ''}</td>
     <td class="num c-cursor">${point && !gone && h(UnderCursor, { held, point, by, view, pixels })}</td>

@@ -161,7 +161,7 @@ function Chart({ chart, count, right, asked, layers, version, width, theme, view
   const traced = shown.flatMap((point) => ['', ...asked.over].map((shift) => ({ point, shift })));
   /** @type {Shape} */
   const shape = {
-    lines: traced.map(({ point, shift }) => ({ slot: asked.points.indexOf(point.address), axis: chart.units.indexOf(point.symbol) === 1 ? 1 : 0, past: shift !== '', solid: chart.stepped })),
+    lines: traced.map(({ point, shift }) => ({ slot: asked.points.indexOf(point.address), axis: chart.units.indexOf(point.symbol) === 1 ? 1 : 0, past: shift, solid: chart.stepped })),
     units: chart.stepped ? [''] : chart.units.map(unit), levels, gutter, right,
   };
   const of = `${version} ${traced.map(({ point, shift }) => `${point.address}${shift}`)}`;
@@ -192,10 +192,10 @@ function Cut({ layers, loading, asked, view }) {
     <span role="status">${loading && layers.size > 0 ? t('state.loading') : ''}</span></p>`;
 }
 
-/** The doubt a chart shades. */
-function DoubtKey() {
+/** How overlays are drawn and doubt is shaded. @param {{ over: string[] }} p */
+function DoubtKey({ over }) {
   const swatch = (/** @type {string} */ name) => html`<svg class="swatch" viewBox="0 0 22 18" aria-hidden="true"><defs><pattern id="doubt" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)"><rect class="doubt-fill" width="2" height="6" /></pattern></defs><rect class=${name} x="1" y="2" width="20" height="14" /></svg>`;
-  return html`<span class="key">${swatch('doubt-bad')}${t('quality.bad')}</span><span class="key">${swatch('doubt-uncertain')}${t('quality.uncertain')}</span>`;
+  return html`${over.map((shift) => html`<span key=${shift} class="key">${h(Swatch, { slot: 0, past: shift })}${t(`trend.over-${shift}`)}</span>`)}<span class="key">${swatch('doubt-bad')}${t('quality.bad')}</span><span class="key">${swatch('doubt-uncertain')}${t('quality.uncertain')}</span>`;
 }
 
 /** The words of a line in a file, the overlay named. @param {Point} point @param {string} shift */
@@ -272,7 +272,7 @@ export function Trend() {
     ${asked.points.length === 0 && h(Empty, { why: t('trend.empty'), action: t('trend.see-points'), href: '/points' })}
     ${!ready && h(Loading, { rows: 6 })}
     ${charts.length > 0 && width > 0 && html`<section class="panel trend-panel" data-drawn=${drawnOf(layers)} aria-label=${t('trend.charts')}>
-      <div class="trend-head">${h(Cut, { layers, loading, asked, view: now })}<span class="trend-doubt">${h(DoubtKey, {})}</span></div>
+      <div class="trend-head">${h(Cut, { layers, loading, asked, view: now })}<span class="trend-doubt">${h(DoubtKey, { over: asked.over })}</span></div>
       <p class="trend-at">${h(CursorTime, {})}</p>
       ${charts.map((chart) => h(Chart, { key: chart.key, chart, count: charts.length, right: charts.some((one) => one.units.length > 1), asked, layers, version, width: width - 26, theme, view, move: hands.move, made: keep(chart.key) }))}
     </section>`}
