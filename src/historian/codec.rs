@@ -316,9 +316,9 @@ pub struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// False if the point is certainly not in it.
-    pub fn may_hold(&self, point: PointId) -> bool {
-        (self.point_min..=self.point_max).contains(&point.0)
+    /// No point before the first or behind the second is in it.
+    pub fn points(&self) -> (PointId, PointId) {
+        (PointId(self.point_min), PointId(self.point_max))
     }
 
     /// The readings in the order they came.
@@ -371,7 +371,8 @@ pub(super) mod tests {
         for section in sections(body)? {
             let section = section?;
             let readings = section.readings().collect::<Result<Vec<_>, _>>()?;
-            assert!(readings.iter().all(|reading| section.may_hold(reading.point)));
+            let (first, last) = section.points();
+            assert!(readings.iter().all(|reading| first <= reading.point && reading.point <= last));
             let batch = Batch {
                 device: section.device.to_string().into(),
                 source_at: section.source_at,

@@ -6,21 +6,23 @@
 
 use super::catalogue::CatalogueDb;
 use super::codec::{self, CodecError};
-use super::journal::{JournalError, JournalReader, Record, Seq, Span};
+use super::journal::{JournalError, JournalReader, Record, Seq};
 use super::last::LastValues;
 use super::metrics::Metrics;
+use super::query::QueryError;
 use super::recent::Recent;
 use super::sqlite;
 use super::texts::Texts;
 use crate::point::{Batch, PointId, Reading, UtcMs};
 use crate::readings::Lost;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{Semaphore, watch};
 
-/// Reads that run at the same time; more wait. Each may hold a page and an answer in memory.
+/// Reads that run at the same time, and questions beside them; more wait. Each may hold a page and
+/// an answer in memory.
 const READERS_MAX: usize = 4;
 
 /// Most readings one answer holds, whatever was asked for: about 16 MB.
@@ -32,6 +34,9 @@ pub enum HistoryError {
     /// The store failed.
     #[error("the history cannot be read: {0}")]
     Journal(#[from] JournalError),
+    /// The question asks for too much, or was withdrawn.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// The process is stopping.
     #[error("the history is closed")]
     Closed,
@@ -64,6 +69,8 @@ pub(super) struct Shared {
     open: OpenReader,
     idle: Mutex<Vec<Box<dyn JournalReader>>>,
     permits: Arc<Semaphore>,
+    /// Apart from the others: a question lasts as long as its caller is slow.
+    pub questions: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -79,6 +86,7 @@ impl Shared {
             open,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(READERS_MAX)),
+            questions: Arc::new(Semaphore::new(READERS_MAX)),
         }
     }
 
@@ -94,7 +102,7 @@ impl Shared {
 
     /// A record whole or not at all: a damaged one is counted and left out, its neighbours are
     /// not concerned.
-    fn decode<T>(&self, decoded: Result<T, CodecError>) -> Option<T> {
+    pub(super) fn decode<T>(&self, decoded: Result<T, CodecError>) -> Option<T> {
         if decoded.is_err() {
             self.metrics.damaged.inc();
         }
@@ -102,10 +110,10 @@ impl Shared {
     }
 
     /// Borrows a reader for `work`; one that failed is not used again.
-    fn with_reader<T>(
+    pub(super) fn with_reader<T, E: From<JournalError>>(
         &self,
-        work: impl FnOnce(&dyn JournalReader) -> Result<T, JournalError>,
-    ) -> Result<T, JournalError> {
+        work: impl FnOnce(&dyn JournalReader) -> Result<T, E>,
+    ) -> Result<T, E> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let reader = idle.map_or_else(|| (self.open)(), Ok)?;
         let answer = work(&*reader)?;
@@ -129,37 +137,6 @@ impl History {
     )]
     pub async fn last(&self, points: &[PointId]) -> Result<Vec<Option<Reading>>, HistoryError> {
         Ok(self.0.last.many(points))
-    }
-
-    /// Readings of a point with `from <= at < to`, by time; of one instant the one that arrived
-    /// last. The first `limit` of them, at most [`RANGE_MAX`].
-    pub async fn range(
-        &self,
-        point: PointId,
-        from: UtcMs,
-        to: UtcMs,
-        limit: usize,
-    ) -> Result<Range, HistoryError> {
-        if to <= from {
-            return Ok(Range::default());
-        }
-        let span = Span { first: from, last: to.plus_ms(-1) };
-        self.read(move |shared, journal, gone| {
-            let mut found = Found::new(limit.min(RANGE_MAX));
-            let mut behind: Option<Record> = None;
-            while !gone.load(Ordering::Relaxed) {
-                let mut page = journal.within(span, behind.as_ref())?;
-                for record in &page {
-                    let Some(readings) = shared.decode(readings_in(record, point)) else { continue };
-                    let wanted = readings.into_iter().filter(|r| span.first <= r.at && r.at <= span.last);
-                    wanted.for_each(|reading| found.put(record.last, reading));
-                }
-                let Some(last) = page.pop() else { break };
-                behind = Some(last);
-            }
-            Ok(found.into_range())
-        })
-        .await
     }
 
     /// The log behind `after`, in order: up to `limit` batches with their places, fewer if they
@@ -218,59 +195,15 @@ impl History {
 }
 
 /// Says on drop that no one waits any more.
-#[derive(Default)]
-struct Caller {
-    gone: Arc<AtomicBool>,
+#[derive(Debug, Default)]
+pub(super) struct Caller {
+    pub(super) gone: Arc<AtomicBool>,
 }
 
 impl Drop for Caller {
     fn drop(&mut self) {
         self.gone.store(true, Ordering::Relaxed);
     }
-}
-
-/// The earliest readings so far, one for each instant; never holds more than one above the limit.
-struct Found {
-    limit: usize,
-    by_time: BTreeMap<UtcMs, (Seq, Reading)>,
-    truncated: bool,
-}
-
-impl Found {
-    fn new(limit: usize) -> Found {
-        Found { limit, by_time: BTreeMap::new(), truncated: false }
-    }
-
-    /// Readings of one record come in their order, records in any.
-    fn put(&mut self, seq: Seq, reading: Reading) {
-        let held = self.by_time.entry(reading.at).or_insert((seq, reading));
-        if held.0 <= seq {
-            *held = (seq, reading);
-        }
-        if self.by_time.len() > self.limit {
-            self.truncated = true;
-            self.by_time.pop_last();
-        }
-    }
-
-    fn into_range(self) -> Range {
-        let readings = self.by_time.into_values().map(|(_, reading)| reading).collect();
-        Range { readings, truncated: self.truncated }
-    }
-}
-
-/// A record's readings of one point, in its order.
-fn readings_in(record: &Record, point: PointId) -> Result<Vec<Reading>, CodecError> {
-    let mut readings = Vec::new();
-    for section in codec::sections(&record.body)? {
-        let section = section?;
-        if section.may_hold(point) {
-            for reading in section.readings() {
-                readings.extend(Some(reading?).filter(|reading| reading.point == point));
-            }
-        }
-    }
-    Ok(readings)
 }
 
 /// A record's batches with their places, counted down from the record's.

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`journal`] (what the log must do), `codec` (what stands in it), `group`
 //! (what is committed together), `store` (how a failure is survived), `task` (the writer),
-//! [`history`] (the readers), [`summary`] (what a stretch of it comes to), [`chunk`] (sealed history as
+//! [`history`] (the readers), [`ask`] (questions to them, over `gather`), [`summary`] (what a stretch of it comes to), [`chunk`] (sealed history as
 //! bytes), [`query`] (answers to questions); then `segments` (the files of the log), `bytes`, `sqlite`
 //! and `catalogue` (the SQL), `last`, `recent`, [`texts`], [`datadir`], [`metrics`].
 //!
@@ -16,6 +16,8 @@ mod group;
 mod store;
 mod task;
 pub mod history;
+mod gather;
+pub mod ask;
 pub mod summary;
 pub mod chunk;
 pub mod query;
@@ -31,6 +33,7 @@ pub mod texts;
 pub mod datadir;
 pub mod metrics;
 
+pub use ask::{Answers, Reach};
 pub use beside::{ReadOnly, read_only};
 pub use catalogue::CatalogueError;
 pub use datadir::{DataDir, DataDirError};

@@ -179,6 +179,7 @@ mod tests {
     use super::super::codec::tests::{any_quality, any_value};
     use super::super::history::History;
     use super::super::journal::{Journal, JournalReader, Record, Span};
+    use super::super::query::Row;
     use super::super::segments::{Index, SegmentJournal};
     use super::super::{Historian, Metrics, Opened};
     use super::*;
@@ -550,6 +551,11 @@ mod tests {
                     let range = history.range(point, from, to, limit).await.unwrap();
                     assert_eq!(range.readings, within[..limit.min(within.len())]);
                     assert_eq!(range.truncated, within.len() > limit);
+                    let known: Vec<_> = all.iter().map(|(_, r)| **r).filter(|r| r.at <= to).collect();
+                    let found = history.as_of(vec![point], to).await.unwrap()[0];
+                    let plain = |row: Row| Reading { point, at: row.at, value: row.value, quality: row.quality };
+                    assert_eq!(found.reading.map(plain), known.last().copied());
+                    assert_eq!(found.value.map(plain), known.iter().rfind(|r| r.value.is_some()).copied());
                 }
             });
         }

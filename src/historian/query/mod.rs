@@ -12,7 +12,7 @@ mod buckets;
 mod series;
 mod statistics;
 #[cfg(test)]
-mod model;
+pub(super) mod model;
 
 pub use buckets::{Bucket, Buckets, Hold, Reckoning, Time, Trust, buckets};
 pub use memory::InMemory;
