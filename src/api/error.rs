@@ -6,6 +6,7 @@
 
 use crate::db::DbError;
 use crate::historian::HistoryError;
+use crate::historian::query::QueryError;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -62,6 +63,12 @@ impl ApiError {
     pub fn parameter(name: &str, found: &str, allowed: impl fmt::Display) -> ApiError {
         let found: String = found.chars().take(FOUND_MAX).collect();
         let message = format!("The parameter {name} is {found:?}.");
+        ApiError::new(StatusCode::BAD_REQUEST, "bad_parameter", message).hint(format!("It is {allowed}."))
+    }
+
+    /// A parameter is not there: which, what it may be.
+    pub fn missing(name: &str, allowed: impl fmt::Display) -> ApiError {
+        let message = format!("The parameter {name} is missing.");
         ApiError::new(StatusCode::BAD_REQUEST, "bad_parameter", message).hint(format!("It is {allowed}."))
     }
 
@@ -126,7 +133,12 @@ impl From<DbError> for ApiError {
 
 impl From<HistoryError> for ApiError {
     fn from(error: HistoryError) -> ApiError {
-        ApiError::internal(&error)
+        let HistoryError::Query(QueryError::OverBudget { rows_max, .. }) = error else {
+            return ApiError::internal(&error);
+        };
+        let message = format!("The answer takes more than {rows_max} readings.");
+        ApiError::new(StatusCode::BAD_REQUEST, "too_many_readings", message)
+            .hint("Ask for a shorter time or fewer points.")
     }
 }
 

@@ -1,6 +1,7 @@
 //! Takes requests apart, with refusals that point: which parameter, what was found, what is allowed.
 
 use super::error::ApiError;
+use crate::point::UtcMs;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -86,6 +87,19 @@ pub fn instant(name: &str, text: Option<&str>) -> Result<Option<i64>, ApiError> 
     number(name, text, -62_135_596_800_000, 253_402_300_799_999)
 }
 
+/// An instant in UTC milliseconds or RFC 3339, if given. The `+` of an offset may have become a
+/// space on its way through a query string.
+pub fn moment(name: &str, text: Option<&str>) -> Result<Option<UtcMs>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    let written = text.replace(' ', "+").parse::<jiff::Timestamp>();
+    let at = written
+        .map(jiff::Timestamp::as_millisecond)
+        .ok()
+        .or_else(|| instant(name, Some(text)).ok().flatten());
+    let allowed = "an instant in UTC milliseconds or as 2026-11-22T08:00:00+08:00";
+    at.map(UtcMs).map(Some).ok_or_else(|| ApiError::parameter(name, text, allowed))
+}
+
 /// The number of a thing in a path.
 pub fn id(text: &str) -> Result<i64, ApiError> {
     let id = number("id", Some(text), 0, i64::MAX)?;
@@ -108,6 +122,21 @@ mod tests {
         }
         assert_eq!(instant("from", Some("-1")).unwrap(), Some(-1));
         assert!(instant("from", Some("9223372036854775807")).is_err());
+    }
+
+    #[test]
+    fn a_moment_is_a_number_or_written_out() {
+        for text in [
+            "1795305600000",
+            "2026-11-22T08:00:00+08:00",
+            "2026-11-22T08:00:00 08:00",
+            "2026-11-22T00:00:00Z",
+        ] {
+            assert_eq!(moment("from", Some(text)).unwrap(), Some(UtcMs(1_795_305_600_000)), "{text}");
+        }
+        for text in ["", "yesterday", "2026-11-22", "2026-11-22T08:00:00", "9223372036854775807", "1e3"] {
+            assert_eq!(moment("from", Some(text)).unwrap_err().code, "bad_parameter", "{text}");
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! Read [`router()`] first: the whole API on one page. Then [`boundary`] and [`guard`] (what every
 //! request goes through), [`error`] (the one envelope), [`state`], `plant` and `buses` (what handlers
-//! work with), [`wire`] and [`routes`], and [`live`].
+//! work with), [`wire`] and [`routes`], `series` (what charts are drawn of), and [`live`].
 //!
 //! **Invariant:** wire types of its own, never a stage's; every handler takes a [`Viewer`]; every
-//! failure is one JSON envelope; numbers leave with their exact digits; nothing here holds a
+//! failure is one JSON envelope; numbers leave with their exact digits, the
+//! figures of a chart as the nearest double; nothing here holds a
 //! value or a decision that is not a stage's.
 
 pub mod boundary;
@@ -18,6 +19,7 @@ pub mod metrics;
 mod plant;
 mod router;
 pub mod routes;
+mod series;
 pub mod state;
 mod viewer;
 pub mod wire;

@@ -5,7 +5,7 @@ use super::error::ApiError;
 use super::guard::guard;
 use super::live::{socket, stream};
 use super::routes::{
-    alarms, assets, buses, energy, events, health, points, readings, site, values, work_orders,
+    alarms, assets, buses, energy, events, health, points, readings, series, site, values, work_orders,
 };
 use super::state::AppState;
 use super::viewer::Viewer;
@@ -57,6 +57,9 @@ fn quick() -> OpenApiRouter<AppState> {
         .routes(routes!(points::list_points))
         .routes(routes!(points::get_point))
         .routes(routes!(readings::list_readings))
+        .routes(routes!(series::get_series))
+        .routes(routes!(series::get_statistics))
+        .routes(routes!(series::get_as_of))
         .routes(routes!(values::list_values))
         .routes(routes!(buses::list_buses))
         // What is wrong, and what is done about it.
@@ -92,13 +95,14 @@ pub fn shell(router: Router, state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state, boundary))
-        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_MIN).and(is_text)))
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_MIN).and(is_dense)))
 }
 
-/// JSON and metrics; the page's files come compressed, and a live stream must not be held back.
-fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+/// JSON, columns and metrics; the page's files come compressed, and a live stream must not be held back.
+fn is_dense(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.starts_with("application/json") || kind.starts_with("application/openmetrics-text")
+    let kinds = ["application/json", "application/vnd.plantroom.columns", "application/openmetrics-text"];
+    kinds.iter().any(|known| kind.starts_with(known))
 }
 
 async fn unknown(_viewer: Viewer) -> impl IntoResponse {
@@ -122,7 +126,7 @@ fn about() -> OpenApi {
             description = "Times are UTC milliseconds, civil days are YYYY-MM-DD in the site's zone. \
                 Every failure is one envelope. plantroom only watches: nothing here acts on the plant."
         ),
-        components(schemas(alarms::Which, super::error::Envelope)),
+        components(schemas(alarms::Which, series::SeriesHeader, super::error::Envelope)),
         tags(
             (name = "plant", description = "Site, assets, points, values and their history, the lines they come over"),
             (name = "alarms", description = "What is wrong"),

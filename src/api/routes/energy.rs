@@ -253,18 +253,12 @@ pub async fn list_cells(
 }
 
 fn day(name: &str, text: Option<&str>) -> Result<Date, ApiError> {
-    let text = text.ok_or_else(|| missing(name, "a civil day such as 2026-11-22"))?;
+    let text = text.ok_or_else(|| ApiError::missing(name, "a civil day such as 2026-11-22"))?;
     text.parse().map_err(|_| ApiError::parameter(name, text, "a civil day such as 2026-11-22"))
 }
 
 fn moment(name: &str, text: Option<&str>) -> Result<UtcMs, ApiError> {
-    instant(name, text)?.map(UtcMs).ok_or_else(|| missing(name, "an instant in UTC milliseconds"))
-}
-
-fn missing(name: &str, allowed: &str) -> ApiError {
-    let message = format!("The parameter {name} is missing.");
-    ApiError::new(axum::http::StatusCode::BAD_REQUEST, "bad_parameter", message)
-        .hint(format!("It is {allowed}."))
+    instant(name, text)?.map(UtcMs).ok_or_else(|| ApiError::missing(name, "an instant in UTC milliseconds"))
 }
 
 fn refuse(error: &EnergyError, from: &str) -> ApiError {

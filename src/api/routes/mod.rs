@@ -5,6 +5,7 @@ pub mod assets;
 pub mod points;
 pub mod values;
 pub mod readings;
+pub mod series;
 pub mod buses;
 mod claim;
 pub mod alarms;

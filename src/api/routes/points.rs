@@ -191,7 +191,7 @@ pub(super) fn find(
 }
 
 /// There is no point of this address.
-pub(super) fn unknown(address: &str) -> ApiError {
+pub(in crate::api) fn unknown(address: &str) -> ApiError {
     let shown: String = address.chars().take(2 * crate::point::Name::LEN_MAX + 1).collect();
     ApiError::not_found("point", shown).hint("GET /api/v1/points lists them.")
 }

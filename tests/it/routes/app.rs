@@ -6,8 +6,10 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use plantroom::api::{self, AppState, Buses, Handles, Plant, Plants};
 use plantroom::clock::Clock;
+use plantroom::config::Plan;
 use plantroom::db::{Db, Migration, NewEvent};
-use plantroom::historian::{self, Historian, History, Texts};
+use plantroom::historian::query::{self, Cut, Merge, Reckoning, Windows};
+use plantroom::historian::{self, Historian, History, Reach, Texts};
 use plantroom::point::{Batch, Catalogue, PointId, Quality, Reading, UtcMs, Value};
 use plantroom::readings::{Current, Feed, HistorianFeed};
 use plantroom::telemetry::{Health, Registry};
@@ -44,7 +46,11 @@ pub(super) struct TestApp {
 
 impl TestApp {
     pub(super) async fn start() -> TestApp {
-        let (dir, plan) = (tempfile::tempdir().unwrap(), plan());
+        TestApp::start_with(plan()).await
+    }
+
+    pub(super) async fn start_with(plan: Plan) -> TestApp {
+        let dir = tempfile::tempdir().unwrap();
         let (clock, stop) = (Clock::starting_at(START), CancellationToken::new());
         let mut tasks = JoinSet::new();
 
@@ -132,6 +138,59 @@ impl TestApp {
         self.to_historian.send(HistorianFeed { batch, ack: None, lost_before: None }).await.unwrap();
         head.wait_for(|head| *head > before).await.unwrap();
         self.settle().await;
+    }
+
+    /// Many readings, straight to the historian in one batch; returns when they are on disk.
+    pub(super) async fn record(
+        &self,
+        readings: impl IntoIterator<Item = (&str, UtcMs, Option<Value>, Quality)>,
+    ) {
+        // What was sent before may still be on its way.
+        let mut head = self.history.head();
+        while self.to_historian.capacity() < self.to_historian.max_capacity() {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        let before = *head.borrow_and_update();
+        self.send(readings).await;
+        head.wait_for(|head| *head > before).await.unwrap();
+    }
+
+    /// As [`TestApp::record`], but does not wait.
+    pub(super) async fn send(
+        &self,
+        readings: impl IntoIterator<Item = (&str, UtcMs, Option<Value>, Quality)>,
+    ) {
+        let reading = |(address, at, value, quality): (&str, UtcMs, Option<Value>, Quality)| Reading {
+            point: self.catalogue.find(&address.parse().unwrap()).unwrap(),
+            at,
+            value,
+            quality,
+        };
+        let readings = readings.into_iter().map(reading).collect();
+        let (device, received_at) = ("test".into(), self.clock.utc());
+        let batch = Arc::new(Batch { device, source_at: None, received_at, at_error_ms: 3, readings });
+        self.to_historian.send(HistorianFeed { batch, ack: None, lost_before: None }).await.unwrap();
+    }
+
+    /// How many hours of a year these points have, and readings in them, asked of the history itself.
+    pub(super) async fn hours_of_a_year(&self, addresses: &[String], year: UtcMs) -> (u64, u64) {
+        let points = addresses.iter().map(|address| self.catalogue.find(&address.parse().unwrap()).unwrap());
+        let cut = Cut::Clock { width_ms: 3_600_000, zone: jiff::tz::TimeZone::UTC };
+        let windows = Windows::new(&cut, year, year.plus_ms(365 * 86_400_000), 100_000).unwrap();
+        let reach = Reach::Since(windows.span());
+        let answer = move |_: usize, stream: &mut Merge<'_>| {
+            let mut hours = Vec::new();
+            query::buckets(stream, windows.clone(), Reckoning::default(), |bucket| hours.push(*bucket))?;
+            Ok(hours)
+        };
+        let mut answers = self.history.ask(points.collect(), reach, answer).await.unwrap();
+        let (mut buckets, mut readings) = (0, 0);
+        while let Some(hours) = answers.next().await {
+            let hours = hours.unwrap();
+            buckets += hours.len() as u64;
+            readings += hours.iter().map(query::Bucket::readings).sum::<u64>();
+        }
+        (buckets, readings)
     }
 
     /// Only what is quick: the newest value and the alarms.

@@ -14,6 +14,7 @@ mod live;
 mod openapi;
 mod points;
 mod readings;
+mod series;
 mod site;
 mod stream;
 mod values;

@@ -15,7 +15,7 @@ fn asset(id: &str, class: &str, name: Names, parent: Option<&str>) -> Asset {
     Asset { id: id.parse().unwrap(), class: class.into(), name, parent }
 }
 
-fn point(address: &str, name: Names, unit: &str, kind: ValueKind) -> Point {
+pub(super) fn point(address: &str, name: Names, unit: &str, kind: ValueKind) -> Point {
     Point {
         address: address.parse().unwrap(),
         formerly: Vec::new(),
