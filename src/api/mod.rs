@@ -26,6 +26,6 @@ pub mod wire;
 
 pub use buses::{BusNow, Buses, Followed};
 pub use plant::{Plant, PlantPoint, Plants};
-pub use router::{openapi, router, shell};
+pub use router::{local, openapi, router, shell};
 pub use state::{AppState, Handles};
 pub use viewer::Viewer;

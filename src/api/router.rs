@@ -5,15 +5,17 @@ use super::error::ApiError;
 use super::guard::guard;
 use super::live::{socket, stream};
 use super::routes::{
-    alarms, assets, buses, energy, events, health, points, readings, series, site, values, work_orders,
+    alarms, assets, buses, energy, events, health, import, points, readings, series, site, values, work_orders,
 };
 use super::state::AppState;
 use super::viewer::Viewer;
+use crate::historian::Importer;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Extensions, HeaderMap, StatusCode, Version, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use bytes::Bytes;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -29,6 +31,8 @@ use utoipa_axum::routes;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest body, in bytes.
 const BODY_MAX: usize = 64 * 1_024;
+/// The largest body of readings from a file, in bytes.
+const ROWS_BODY_MAX: usize = 16 * 1_024 * 1_024;
 /// Smaller answers are not worth compressing, in bytes.
 const COMPRESS_MIN: u16 = 1_024;
 
@@ -81,6 +85,16 @@ fn quick() -> OpenApiRouter<AppState> {
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))
+}
+
+/// What the verbs of the command line may besides, on the socket in the data directory.
+pub fn local(state: AppState, importer: Importer) -> Router {
+    let router = Router::new()
+        .route("/api/v1/import", post(import::import_readings))
+        .layer(RequestBodyLimitLayer::new(ROWS_BODY_MAX))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(importer);
+    shell(router, state)
 }
 
 /// What stays open.

@@ -10,7 +10,7 @@
 //!
 //! Reading order: `writer` (the one thread that writes), `pool` (who reads), `migrate`, then the
 //! four tables every stage shares: [`events`], [`cursors`], [`timers`], [`audit`], and [`document`],
-//! how bodies spell times and names. `kill` is how
+//! how bodies spell times and names; `copy` is for backups. `kill` is how
 //! a test lets the process die between two steps.
 
 mod writer;
@@ -22,8 +22,10 @@ pub mod cursors;
 pub mod timers;
 pub mod audit;
 pub mod document;
+mod copy;
 
 pub use audit::AuditRow;
+pub use copy::{Facts, check_file, copy_file, facts};
 pub use events::{Event, NewEvent};
 pub use kill::KillPoints;
 pub use migrate::Migration;

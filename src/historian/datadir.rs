@@ -1,14 +1,19 @@
 //! The data directory, and the lock that keeps a second process out of it.
 
 use std::fs::{File, TryLockError};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// `--data DIR`, held by this process. The lock goes with the value, or with the process.
 #[derive(Debug)]
 pub struct DataDir {
-    root: PathBuf,
+    layout: Layout,
     _lock: File,
 }
+
+/// Where what lies in a data directory, whoever holds it.
+#[derive(Clone, Debug)]
+pub struct Layout(PathBuf);
 
 /// Why the directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,29 +31,60 @@ impl DataDir {
     pub fn open(root: &Path) -> Result<DataDir, DataDirError> {
         let failed = |error| DataDirError::Io(root.to_owned(), error);
         std::fs::create_dir_all(root).map_err(failed)?;
+        let layout = Layout::of(root);
         // The file stays: removing it would let two processes lock two files of one name.
-        let lock = File::options().create(true).write(true).truncate(false).open(root.join(".lock"));
+        let lock = File::options().create(true).write(true).truncate(false).open(layout.lock());
         let lock = lock.map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(DataDir { root: root.to_owned(), _lock: lock }),
+            Ok(()) => Ok(DataDir { layout, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(root.to_owned())),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
+}
+
+impl Deref for DataDir {
+    type Target = Layout;
+
+    fn deref(&self) -> &Layout {
+        &self.layout
+    }
+}
+
+impl Layout {
+    /// Of this folder.
+    pub fn of(root: &Path) -> Layout {
+        Layout(root.to_owned())
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
 
     /// Where the historian lives.
     pub fn history(&self) -> PathBuf {
-        self.root.join("history")
+        self.0.join("history")
     }
 
     /// Where files lie that are neither history nor record: dead letters, later photographs.
     pub fn files(&self) -> PathBuf {
-        self.root.join("files")
+        self.0.join("files")
     }
 
     /// The file of record (`db`).
     pub fn database(&self) -> PathBuf {
-        self.root.join("plantroom.db")
+        self.0.join("plantroom.db")
+    }
+
+    /// Where the running process hears the verbs of the command line.
+    pub fn socket(&self) -> PathBuf {
+        self.0.join("plantroom.sock")
+    }
+
+    /// The file whose lock the running process holds.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join(".lock")
     }
 }
 

@@ -4,7 +4,7 @@
 //! transaction outlives a page, so a slow reader never keeps the log from being tidied. A read
 //! whose caller is gone ends with the page.
 
-use super::catalogue::CatalogueDb;
+use super::catalogue::{CatalogueDb, CatalogueError};
 use super::codec::{self, CodecError};
 use super::journal::{JournalError, JournalReader, Record, Seq};
 use super::last::LastValues;
@@ -13,7 +13,7 @@ use super::query::QueryError;
 use super::recent::Recent;
 use super::sqlite;
 use super::texts::Texts;
-use crate::point::{Batch, PointId, Reading, UtcMs};
+use crate::point::{Batch, Catalogue, PointId, Reading, UtcMs};
 use crate::readings::Lost;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -169,6 +169,14 @@ impl History {
         let path = self.0.catalogue.clone();
         let read = move || CatalogueDb::gaps(&sqlite::open_reader(&path)?, from, to);
         Ok(tokio::task::spawn_blocking(read).await.map_err(|_| HistoryError::Closed)??)
+    }
+
+    /// The points there are and were, as they are on disk now.
+    pub async fn catalogue(&self) -> Result<Catalogue, CatalogueError> {
+        let path = self.0.catalogue.clone();
+        let read = move || CatalogueDb::open_reader(&path)?.points();
+        let died = |died| CatalogueError::from(JournalError::Io(std::io::Error::other(died)));
+        tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(died(error)))
     }
 
     /// The dictionary of words.

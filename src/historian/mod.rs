@@ -29,6 +29,8 @@ mod catalogue;
 mod last;
 mod recent;
 mod beside;
+pub mod copy;
+pub mod import;
 pub mod texts;
 pub mod datadir;
 pub mod metrics;
@@ -36,9 +38,10 @@ pub mod metrics;
 pub use ask::{Answers, Reach};
 pub use beside::{ReadOnly, read_only};
 pub use catalogue::CatalogueError;
-pub use datadir::{DataDir, DataDirError};
+pub use datadir::{DataDir, DataDirError, Layout};
 pub use group::Limits;
 pub use history::{History, HistoryError, Range};
+pub use import::Importer;
 pub use journal::{JournalError, Seq};
 pub use metrics::Metrics;
 pub use texts::Texts;
@@ -184,6 +187,12 @@ impl Historian {
     /// The dictionary of words, for the making of readings.
     pub fn texts(&self) -> Texts {
         self.writer.shared.texts.clone()
+    }
+
+    /// To take readings from elsewhere in through `feeds`, the channel that [`Historian::run`]
+    /// reads.
+    pub fn importer(&self, feeds: mpsc::Sender<HistorianFeed>) -> Importer {
+        Importer::new(self.history(), feeds, self.writer.clock.clone())
     }
 
     /// The random name of this store; a backup and its restore must agree on it.

@@ -481,6 +481,36 @@ fn page(index: &Index, after: Seq, wanted: impl Fn(Span) -> bool) -> Result<Vec<
     places.into_iter().map(record).collect()
 }
 
+/// Copies the log up to and with `up_to` to the empty folder `to`, beside whoever writes it. A
+/// segment that is trimmed meanwhile is copied from its open file. The files are on disk when this
+/// returns, their folder is the caller's.
+pub(super) fn copy(
+    dir: &Path,
+    to: &Path,
+    up_to: Seq,
+    copied: &mut dyn FnMut(u64),
+) -> Result<(), JournalError> {
+    let reader = SegmentReader::open(dir)?;
+    for segment in reader.index.read().iter() {
+        let wanted = segment.entries.iter().take_while(|entry| entry.last <= up_to);
+        let end = wanted.last().map_or(SEGMENT_HEADER as u64, Entry::end);
+        let file = File::create_new(path_of(to, segment.number))?;
+        let mut at = 0;
+        while at < end {
+            let len = usize::try_from(end - at).unwrap_or(SLICE_BYTES).min(SLICE_BYTES);
+            let piece = read_up_to(&segment.file, at, len)?;
+            file.write_all_at(&piece, at)?;
+            at += len as u64;
+            copied(len as u64);
+        }
+        file.sync_all()?;
+        if segment.last() >= Some(up_to) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Reads what another process writes. It sees whole records only; the last one may be on its way
 /// to the disk.
 #[derive(Debug)]
@@ -494,6 +524,11 @@ impl SegmentReader {
         let reader = SegmentReader { dir: dir.to_owned(), index: Index::default() };
         reader.refresh()?;
         Ok(reader)
+    }
+
+    /// Places between records that hold none.
+    pub(super) fn skipped(&self) -> u64 {
+        self.index.read().iter().map(|segment| segment.skipped).sum()
     }
 
     fn refresh(&self) -> Result<(), JournalError> {

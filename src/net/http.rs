@@ -1,6 +1,10 @@
-//! The HTTP client of everyone who needs one.
+//! The HTTP clients of everyone who needs one.
 
 use super::tls::{self, TlsError};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an HTTP exchange may take.
@@ -34,15 +38,27 @@ pub enum HttpError {
 /// are answers like any other (a compromised target must not steer requests to another host in
 /// the building), and the proxy variables of the environment are ignored.
 pub fn http_client(timeouts: HttpTimeouts) -> Result<reqwest::Client, HttpError> {
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls::tls_config()?)
+    Ok(builder(timeouts).tls_backend_preconfigured(tls::tls_config()?).build()?)
+}
+
+/// A client of the process that listens on a Unix socket, whatever host the address names.
+pub fn socket_client(socket: &Path, timeouts: HttpTimeouts) -> Result<reqwest::Client, HttpError> {
+    // Nothing is encrypted on the way to oneself, so no certificate is read.
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::from)?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    Ok(builder(timeouts).tls_backend_preconfigured(tls).unix_socket(socket).build()?)
+}
+
+fn builder(timeouts: HttpTimeouts) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
         .connect_timeout(timeouts.connect)
         .timeout(timeouts.total)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .user_agent(concat!("plantroom/", env!("CARGO_PKG_VERSION")))
-        .build()?;
-    Ok(client)
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! How plantroom meets a network: one TLS provider, one HTTP client, one way to wait before a retry.
+//! How plantroom meets a network: one TLS provider, one make of HTTP client, one way to wait before a retry.
 //!
 //! **Invariant:** dials nothing itself; it only makes what others dial with.
 //!
-//! Reading order: [`Backoff`], [`install_crypto`] and [`tls_config`], [`http_client`].
+//! Reading order: [`Backoff`], [`install_crypto`] and [`tls_config`], [`http_client`], [`socket_client`].
 
 mod backoff;
 mod tls;
 mod http;
 
 pub use backoff::Backoff;
-pub use http::{HttpError, HttpTimeouts, http_client};
+pub use http::{HttpError, HttpTimeouts, http_client, socket_client};
 pub use tls::{TlsError, install_crypto, tls_config};

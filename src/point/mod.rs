@@ -17,7 +17,7 @@ mod catalogue;
 pub use address::{Address, AddressError, Name};
 pub use catalogue::{Catalogue, CatalogueChange, CatalogueEntry, Declared, ValueKind};
 pub use names::Names;
-pub use quality::{Quality, Reason, Severity};
+pub use quality::{Quality, Reason, Severity, UnknownQuality};
 pub use reading::{Batch, PointId, Reading};
 pub use time::UtcMs;
 pub use unit::{PressureReference, Unit, UnitError};

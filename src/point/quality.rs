@@ -1,6 +1,7 @@
 //! How far a reading may be trusted, in the words of OPC UA (Part 8, status codes of data access).
 
 use std::fmt;
+use std::str::FromStr;
 
 /// Good, or why not. Goes with every reading from the wire to the browser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -148,6 +149,27 @@ impl fmt::Display for Quality {
     }
 }
 
+/// The inverse of the spelling.
+impl FromStr for Quality {
+    type Err = UnknownQuality;
+
+    fn from_str(text: &str) -> Result<Quality, UnknownQuality> {
+        let reason = |word: &str| Reason::ALL.into_iter().find(|reason| reason.word() == word);
+        let quality = match text.split_once(':') {
+            None => (text == "good").then_some(Quality::Good),
+            Some(("uncertain", word)) => reason(word).map(Quality::Uncertain),
+            Some(("bad", word)) => reason(word).map(Quality::Bad),
+            Some(_) => None,
+        };
+        quality.ok_or(UnknownQuality)
+    }
+}
+
+/// A text that spells no quality.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is no quality: good, uncertain:REASON or bad:REASON, as in bad:timeout")]
+pub struct UnknownQuality;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +180,7 @@ mod tests {
         let mut count = 0;
         for (byte, quality) in known {
             assert_eq!(quality.to_byte(), byte);
+            assert_eq!(quality.to_string().parse(), Ok(quality));
             count += 1;
         }
         assert_eq!(count, 1 + 2 * Reason::ALL.len());

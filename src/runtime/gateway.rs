@@ -5,13 +5,14 @@
 //! [`Gateway::run`] spawns.
 
 use super::lines::Lines;
+use super::local::LocalSocket;
 use super::reload::{self, Reloader};
 use super::supervisor::{Stage, Supervisor};
 use crate::clock::Clock;
 use crate::config::{self, Plan};
 use crate::db::{Db, Writer};
 use crate::field::{FieldBatch, modbus, mqtt};
-use crate::historian::{DataDir, Historian, Opened};
+use crate::historian::{DataDir, Historian, Importer, Opened};
 use crate::point::{Address, Catalogue, Name, PointId};
 use crate::readings::{self, Current, Feed, HistorianFeed};
 use crate::telemetry::{Health, Registry};
@@ -22,7 +23,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -91,13 +92,36 @@ struct Web {
     listener: TcpListener,
     address: SocketAddr,
     router: axum::Router,
+    local: Option<Local>,
     state: api::AppState,
+}
+
+/// What the verbs of the command line speak to: the same, and what only they may do.
+struct Local {
+    socket: LocalSocket,
+    listener: UnixListener,
+    router: axum::Router,
 }
 
 impl Web {
     fn new(listener: TcpListener, address: SocketAddr, state: api::AppState) -> Web {
         let router = api::router(state.clone()).merge(api::shell(ui::router(), state.clone()));
-        Web { listener, address, router, state }
+        Web { listener, address, router, local: None, state }
+    }
+
+    /// Opens the socket in the data directory. Without it everything but those verbs works.
+    fn listen_locally(mut self, data: &DataDir, importer: Importer) -> Web {
+        match LocalSocket::listen(data) {
+            Ok((socket, listener)) => {
+                let router = self.router.clone().merge(api::local(self.state.clone(), importer));
+                self.local = Some(Local { socket, listener, router });
+            }
+            Err(error) => {
+                let socket = data.socket();
+                tracing::warn!(socket = %socket.display(), %error, "Verbs cannot reach this process: its socket cannot be made (its path may have 100 bytes at most).");
+            }
+        }
+        self
     }
 }
 
@@ -122,6 +146,7 @@ impl Gateway {
         let (field_out, readings_in) = mpsc::channel(FIELD_QUEUE);
         let (alarms_out, alarms_in) = mpsc::channel(ALARMS_QUEUE);
         let (historian_out, historian_in) = mpsc::channel(HISTORIAN_QUEUE);
+        let importer = historian.importer(historian_out.clone());
         let outlets = readings::Outlets { alarms: alarms_out, historian: historian_out };
         let (readings, change_points) =
             making_of_readings(&plan, &catalogue, &historian, &clock, &registry, outlets).await?;
@@ -153,7 +178,7 @@ impl Gateway {
             listen: address,
             stop: supervisor.stop_token(Stage::Http),
         });
-        let web = Web::new(listener, address, state);
+        let web = Web::new(listener, address, state).listen_locally(&dir, importer);
         let reload = reload::Task::new(reload::Held {
             lines: Lines::new(Arc::new(plan), Arc::new(catalogue)),
             clock: clock.clone(),
@@ -353,7 +378,14 @@ fn spawn_stages(supervisor: &Supervisor, stages: Stages) {
 
 fn spawn_web(supervisor: &Supervisor, web: Web) {
     let stop = supervisor.stop_token(Stage::Http);
-    let Web { listener, router, state, .. } = web;
+    let Web { listener, router, local, state, .. } = web;
+    if let Some(Local { socket, listener, router }) = local {
+        let stop = stop.clone();
+        supervisor.stage(Stage::Http, "local socket", async move {
+            serve(listener, router, stop).await;
+            drop(socket);
+        });
+    }
     supervisor.stage(Stage::Http, "http", async move {
         serve(listener, router, stop).await;
         // An upgraded socket is no request any more: axum does not wait for it.
@@ -363,7 +395,11 @@ fn spawn_web(supervisor: &Supervisor, web: Web) {
 
 /// Serves until `stop`, and then what is under way. A client that sent half a request and nothing
 /// since would hold up the end for ever.
-async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+async fn serve<L>(listener: L, router: axum::Router, stop: CancellationToken)
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
     let served = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     tokio::select! {
         served = served.into_future() => if let Err(error) = served {

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`supervisor`] (what a running task owes), [`gateway`] (what is built and
 //! spawned), [`difference`] (what a new configuration changes), [`lines`] (the plan in force),
-//! [`reload`] (how it is replaced).
+//! [`reload`] (how it is replaced), `local` (the socket in the data directory).
 //!
 //! **Invariant:** alone sees everyone. Channels are made here and nowhere else, and handed in.
 
@@ -10,6 +10,7 @@ pub mod supervisor;
 pub mod difference;
 pub mod lines;
 pub mod reload;
+mod local;
 pub mod gateway;
 
 pub use gateway::Gateway;

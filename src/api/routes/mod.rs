@@ -12,4 +12,5 @@ pub mod alarms;
 pub mod work_orders;
 pub mod energy;
 pub mod events;
+pub mod import;
 pub mod health;

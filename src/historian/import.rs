@@ -1,0 +1,223 @@
+//! Readings from elsewhere: rows of a file, taken in through the same writer as all others.
+//!
+//! A row that the history holds already (same point, same time, same value and quality) is no new
+//! reading, so a file may be taken in again, whole or from anywhere. Of rows for one instant the
+//! last counts. What is new is a late reading like any other, of the device `import`.
+
+use super::history::{History, HistoryError, RANGE_MAX};
+use super::texts::TEXT_BYTES_MAX;
+use super::{CatalogueError, Texts};
+use crate::clock::Clock;
+use crate::field::{Ack, acks};
+use crate::point::{
+    Address, Batch, CatalogueEntry, Decimal, PointId, Quality, Reading, Severity, TextId, UtcMs, Value,
+    ValueKind,
+};
+use crate::readings::HistorianFeed;
+use crate::readings::engine::SOURCE_AHEAD_MAX_MS;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Rows taken in at once. They become one record of the journal.
+pub const ROWS_MAX: usize = 5_000;
+
+/// The device of readings that were taken in.
+const DEVICE: &str = "import";
+
+/// A reading in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Of which point.
+    pub point: Address,
+    /// When.
+    pub at: UtcMs,
+    /// The value as text; none exactly when the quality is Bad.
+    pub value: Option<String>,
+    /// How far to trust it.
+    pub quality: Quality,
+}
+
+/// What became of some rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// New readings, on disk.
+    pub stored: usize,
+    /// Rows the history held already, or that another row for the same instant replaced.
+    pub known: usize,
+}
+
+/// What is wrong with a row.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// Nobody declared it.
+    #[error("no point has the address {0}")]
+    UnknownPoint(Address),
+    /// The value is not of the point's kind.
+    #[error("{found:?} is no value of {point}, which takes {kind}")]
+    Value {
+        /// The value.
+        found: String,
+        /// Of which point.
+        point: Address,
+        /// What it takes.
+        kind: &'static str,
+    },
+    /// A value that is Bad, or none that is not.
+    #[error("there is a value exactly when the quality is not bad")]
+    Unusable,
+    /// A clock that was never set, or is ahead.
+    #[error("the time {0} is before 2000 or in the future")]
+    Time(UtcMs),
+}
+
+/// Why rows were not taken in. None of them is, then.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// More than [`ROWS_MAX`].
+    #[error("{0} rows at once are too many; {ROWS_MAX} are taken")]
+    TooMany(usize),
+    /// One that cannot be a reading.
+    #[error("row {index} of these: {why}")]
+    Row {
+        /// Its place among them, from 0.
+        index: usize,
+        /// What is wrong.
+        why: RowError,
+    },
+    /// The points cannot be read.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// What is there cannot be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The writer stopped before they were on disk.
+    #[error("the historian stopped before the readings were on disk; take them in again")]
+    Stopped,
+}
+
+/// Takes rows in; clones share the writer's channel.
+#[derive(Clone)]
+pub struct Importer {
+    history: History,
+    feeds: mpsc::Sender<HistorianFeed>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Importer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Importer").finish_non_exhaustive()
+    }
+}
+
+impl Importer {
+    pub(super) fn new(history: History, feeds: mpsc::Sender<HistorianFeed>, clock: Clock) -> Importer {
+        Importer { history, feeds, clock }
+    }
+
+    /// Takes rows in, all or none; what is new is on disk when this returns.
+    pub async fn take(&self, rows: &[Row]) -> Result<Taken, ImportError> {
+        if rows.len() > ROWS_MAX {
+            return Err(ImportError::TooMany(rows.len()));
+        }
+        let mut wanted = self.readings(rows).await?;
+        self.drop_known(&mut wanted).await?;
+        let taken = Taken { stored: wanted.len(), known: rows.len() - wanted.len() };
+        if taken.stored > 0 {
+            self.store(wanted.into_values().collect()).await?;
+        }
+        Ok(taken)
+    }
+
+    /// One reading for each point and instant.
+    async fn readings(&self, rows: &[Row]) -> Result<BTreeMap<(PointId, UtcMs), Reading>, ImportError> {
+        let (catalogue, now) = (self.history.catalogue().await?, self.clock.utc());
+        let mut readings = BTreeMap::new();
+        for (index, row) in rows.iter().enumerate() {
+            let entry = catalogue.find(&row.point).and_then(|id| catalogue.get(id));
+            let reading = entry.ok_or_else(|| RowError::UnknownPoint(row.point.clone())).and_then(|entry| {
+                check(row, entry, now)?;
+                let value = row.value.as_deref().map(|text| value(text, entry, Some(self.history.texts())));
+                Ok(Reading { point: entry.id, at: row.at, value: value.transpose()?, quality: row.quality })
+            });
+            let reading = reading.map_err(|why| ImportError::Row { index, why })?;
+            readings.insert((reading.point, reading.at), reading);
+        }
+        Ok(readings)
+    }
+
+    async fn drop_known(&self, wanted: &mut BTreeMap<(PointId, UtcMs), Reading>) -> Result<(), ImportError> {
+        let mut spans: BTreeMap<PointId, (UtcMs, UtcMs)> = BTreeMap::new();
+        for (point, at) in wanted.keys() {
+            spans.entry(*point).or_insert((*at, *at)).1 = *at;
+        }
+        for (point, (mut from, last)) in spans {
+            loop {
+                let page = self.history.range(point, from, last.plus_ms(1), RANGE_MAX).await?;
+                for held in &page.readings {
+                    if wanted.get(&(point, held.at)) == Some(held) {
+                        wanted.remove(&(point, held.at));
+                    }
+                }
+                match page.readings.last() {
+                    Some(end) if page.truncated => from = end.at.plus_ms(1),
+                    _ => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn store(&self, readings: Vec<Reading>) -> Result<(), ImportError> {
+        let batch = Batch {
+            device: DEVICE.into(),
+            source_at: None,
+            received_at: self.clock.utc(),
+            at_error_ms: 0,
+            readings,
+        };
+        let (acks, mut committed) = acks();
+        let ack = Some(acks.handle(Ack { epoch: 0, packet: 1 }, 1));
+        drop(acks);
+        let feed = HistorianFeed { batch: Arc::new(batch), ack, lost_before: None };
+        self.feeds.send(feed).await.map_err(|_| ImportError::Stopped)?;
+        committed.recv().await.map(drop).ok_or(ImportError::Stopped)
+    }
+}
+
+/// Whether a row can be a reading of a point, without keeping anything of it.
+pub fn check(row: &Row, entry: &CatalogueEntry, now: UtcMs) -> Result<(), RowError> {
+    if row.at < UtcMs::SOURCE_MIN || row.at > now.plus_ms(SOURCE_AHEAD_MAX_MS) {
+        return Err(RowError::Time(row.at));
+    }
+    if row.value.is_none() != (row.quality.severity() == Severity::Bad) {
+        return Err(RowError::Unusable);
+    }
+    row.value.as_deref().map_or(Ok(()), |text| value(text, entry, None).map(drop))
+}
+
+/// The value a text spells; a word only gets its number if there is a dictionary.
+fn value(text: &str, entry: &CatalogueEntry, texts: Option<&Texts>) -> Result<Value, RowError> {
+    let (value, kind) = match entry.kind {
+        ValueKind::Bool => (flag(text).map(Value::Bool), "true or false"),
+        ValueKind::Decimal => (text.parse::<Decimal>().ok().map(Value::Decimal), "a decimal number"),
+        ValueKind::F64 => {
+            let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+            (number.map(Value::F64), "a number")
+        }
+        ValueKind::Text => {
+            let fits = text.len() <= TEXT_BYTES_MAX;
+            let id = texts.map_or(Some(TextId(0)), |texts| texts.id(text));
+            (id.filter(|_| fits).map(Value::Text), "words of up to 1,024 bytes, and not too many of them")
+        }
+    };
+    value.ok_or_else(|| RowError::Value { found: text.to_owned(), point: entry.address.clone(), kind })
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
