@@ -21,6 +21,7 @@ pub mod historian;
 pub mod alarms;
 pub mod energy;
 pub mod forward;
+pub mod backup;
 // Storey 6.
 pub mod work_orders;
 // Storeys 8 and 9: what people and programs see.

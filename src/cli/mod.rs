@@ -4,12 +4,14 @@
 //!
 //! **Invariant:** the only room that prints; everything it shows it asks of the rooms below.
 
+mod backup;
 mod check;
 mod columns;
 mod demo;
 mod graph;
 mod lang;
 mod loads;
+mod progress;
 mod query;
 mod read;
 mod run;
@@ -66,6 +68,11 @@ enum Verb {
     Schema,
     /// Prints readings from the data directory, also beside a running gateway.
     Query(query::Options),
+    /// Copies the whole data directory to a new folder, also beside a running gateway; `backup verify`
+    /// says whether such a copy is sound.
+    Backup(backup::Options),
+    /// Puts a backup in the place of the data directory; no gateway may be running.
+    Restore(backup::RestoreOptions),
 }
 
 /// How a verb ended, when it did not end well.
@@ -127,6 +134,8 @@ fn perform(cli: &Cli) -> Result<(), Failure> {
         Verb::Read(options) => read::perform(cli, options),
         Verb::Schema => check::schema(),
         Verb::Query(options) => query::perform(cli, options),
+        Verb::Backup(options) => backup::perform(cli, options),
+        Verb::Restore(options) => backup::restore(cli, options),
     }
 }
 

@@ -22,6 +22,7 @@ const STOREYS: &[(&str, u8)] = &[
     ("alarms", 5),
     ("energy", 5),
     ("forward", 5),
+    ("backup", 5),
     ("work_orders", 6),
     ("api", 8),
     ("ui", 9),
