@@ -6,11 +6,15 @@
 
 mod backup;
 mod check;
+mod choose;
 mod columns;
 mod demo;
+mod export;
 mod graph;
+mod import;
 mod lang;
 mod loads;
+mod pages;
 mod progress;
 mod query;
 mod read;
@@ -68,6 +72,11 @@ enum Verb {
     Schema,
     /// Prints readings from the data directory, also beside a running gateway.
     Query(query::Options),
+    /// Writes readings to a file, as CSV or line protocol, to be taken in elsewhere.
+    Export(export::Options),
+    /// Takes readings in from a file that `export` or another program wrote; through the running
+    /// gateway if there is one.
+    Import(import::Options),
     /// Copies the whole data directory to a new folder, also beside a running gateway; `backup verify`
     /// says whether such a copy is sound.
     Backup(backup::Options),
@@ -134,6 +143,8 @@ fn perform(cli: &Cli) -> Result<(), Failure> {
         Verb::Read(options) => read::perform(cli, options),
         Verb::Schema => check::schema(),
         Verb::Query(options) => query::perform(cli, options),
+        Verb::Export(options) => export::perform(cli, options),
+        Verb::Import(options) => import::perform(cli, options),
         Verb::Backup(options) => backup::perform(cli, options),
         Verb::Restore(options) => backup::restore(cli, options),
     }

@@ -1,22 +1,22 @@
 //! `query`: readings from the data directory, also beside a running gateway.
 
+use super::choose::chosen;
+use super::pages::{self, Answer, Instant, Page};
 use super::{Cli, Failure, print};
 use crate::clock::Clock;
-use crate::historian::{self, History, ReadOnly};
-use crate::point::{Address, CatalogueEntry, Reading, UtcMs, Value};
-use anyhow::{Context, anyhow};
+use crate::forward::Mapping;
+use crate::historian::History;
+use crate::point::{CatalogueEntry, Reading, Value};
+use anyhow::Context;
 use std::fmt::Write;
-use std::str::FromStr;
 
-/// Readings asked for in one step; the next step begins behind the last one.
-const PAGE: usize = 50_000;
 /// Without `--from`: the last day.
 const DEFAULT_SPAN_MS: i64 = 86_400_000;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Points as asset/quantity; none means all.
-    points: Vec<Address>,
+    /// Points as asset/quantity, `*` for any letters of a part; none means all.
+    points: Vec<String>,
     /// Only the last reading of each point.
     #[arg(long, conflicts_with_all = ["from", "to"])]
     last: bool,
@@ -39,39 +39,23 @@ enum Format {
     Csv,
     /// One array of objects; `at` in milliseconds since 1970 UTC.
     Json,
-}
-
-/// An instant of the command line.
-#[derive(Clone, Copy, Debug)]
-struct Instant(UtcMs);
-
-impl FromStr for Instant {
-    type Err = jiff::Error;
-
-    fn from_str(text: &str) -> Result<Instant, jiff::Error> {
-        Ok(Instant(UtcMs(text.parse::<jiff::Timestamp>()?.as_millisecond())))
-    }
+    /// Line protocol, as it is forwarded; the configuration says what is what.
+    Line,
 }
 
 /// `plantroom query`.
 pub fn perform(cli: &Cli, options: &Options) -> Result<(), Failure> {
-    let store =
-        historian::read_only(&cli.data).with_context(|| format!("the data in {}", cli.data.display()))?;
-    let store = store.ok_or_else(|| {
-        let data = cli.data.display();
-        anyhow!(
-            "there is no history in {data} yet; name the data directory of a gateway that has run with --data \
-             (a demo's is {data}/demo)"
-        )
-    })?;
-    let points = chosen(&store, &options.points)?;
+    let store = pages::open(&cli.data)?;
+    let lines = matches!(options.format, Format::Line).then(|| pages::lines(cli, &store.catalogue));
+    let lines = lines.transpose()?;
+    let points = chosen(&store.catalogue, &options.points)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the runtime cannot be started").map_err(Failure::Other)?;
     let now = Clock::system().utc();
     let to = options.to.map_or(now.plus_ms(1), |to| to.0);
     let from = options.from.map_or(to.plus_ms(-DEFAULT_SPAN_MS), |from| from.0);
 
-    let mut rows = Rows::new(options.format, &store.history);
+    let mut rows = Rows { format: options.format, history: &store.history, lines, count: 0 };
     print(&rows.head())?;
     for point in points {
         let answer = runtime.block_on(async {
@@ -95,66 +79,35 @@ pub fn perform(cli: &Cli, options: &Options) -> Result<(), Failure> {
     print(&rows.foot())
 }
 
-fn chosen<'a>(store: &'a ReadOnly, wanted: &[Address]) -> Result<Vec<&'a CatalogueEntry>, Failure> {
-    if wanted.is_empty() {
-        return Ok(store.catalogue.entries().filter(|entry| entry.declared).collect());
-    }
-    let find = |address: &Address| {
-        let entry = store.catalogue.find(address).and_then(|id| store.catalogue.get(id));
-        entry.ok_or_else(|| {
-            Failure::Other(anyhow!("no point has the address {address}; `plantroom query --last` lists all"))
-        })
-    };
-    wanted.iter().map(find).collect()
-}
-
-type Answer = anyhow::Result<(Vec<Reading>, Option<Page>)>;
-
 async fn last(history: &History, point: &CatalogueEntry) -> Answer {
     let readings = history.last(&[point.id]).await?;
     Ok((readings.into_iter().flatten().collect(), None))
-}
-
-/// What is still to be read.
-#[derive(Clone, Copy)]
-struct Page {
-    from: UtcMs,
-    to: UtcMs,
-}
-
-impl Page {
-    fn first(from: UtcMs, to: UtcMs) -> Page {
-        Page { from, to }
-    }
-
-    async fn next(self, history: &History, point: &CatalogueEntry) -> Answer {
-        let range = history.range(point.id, self.from, self.to, PAGE).await?;
-        let behind = range.readings.last().filter(|_| range.truncated).map(|last| last.at.plus_ms(1));
-        Ok((range.readings, behind.map(|from| Page { from, ..self })))
-    }
 }
 
 /// Rows of one format.
 struct Rows<'a> {
     format: Format,
     history: &'a History,
+    /// Only for that format.
+    lines: Option<Mapping>,
     count: usize,
 }
 
 impl Rows<'_> {
-    fn new(format: Format, history: &History) -> Rows<'_> {
-        Rows { format, history, count: 0 }
-    }
-
     fn head(&self) -> String {
         match self.format {
             Format::Table => format!("{:<40} {:<24} {:>16} {:<8} quality\n", "point", "at", "value", "unit"),
             Format::Csv => "point,at,value,unit,quality\r\n".to_owned(),
             Format::Json => "[".to_owned(),
+            Format::Line => String::new(),
         }
     }
 
     fn push(&mut self, text: &mut String, point: &CatalogueEntry, reading: &Reading) {
+        if let Some(lines) = &self.lines {
+            lines.write(text, reading, &|id| self.history.texts().word(id));
+            return;
+        }
         let value = if self.format_is_table() { self.short(reading) } else { self.value(reading) };
         let (address, at, quality, unit) = (&point.address, reading.at, reading.quality, point.unit);
         // Writing to a String cannot fail.
@@ -167,6 +120,7 @@ impl Rows<'_> {
                 unit = unit.symbol()
             ),
             Format::Csv => write!(text, "{address},{at},{},{unit},{quality}\r\n", csv(&value)),
+            Format::Line => Ok(()),
             Format::Json => {
                 let comma = if self.count == 0 { "\n" } else { ",\n" };
                 let value = self.json(reading);
@@ -182,7 +136,7 @@ impl Rows<'_> {
 
     fn foot(&self) -> String {
         match self.format {
-            Format::Table | Format::Csv => String::new(),
+            Format::Table | Format::Csv | Format::Line => String::new(),
             Format::Json => "\n]\n".to_owned(),
         }
     }
@@ -227,7 +181,8 @@ pub fn shortest(number: f64) -> String {
     if f64::from(number as f32) == number { (number as f32).to_string() } else { number.to_string() }
 }
 
-fn csv(value: &str) -> String {
+/// A cell of RFC 4180.
+pub fn csv(value: &str) -> String {
     if value.contains(['"', ',', '\r', '\n']) {
         format!("\"{}\"", value.replace('"', "\"\""))
     } else {

@@ -14,11 +14,12 @@
 //! **Invariant:** a line is delivered, or in the dead-letter file, before the cursor passes it; a
 //! rejected line never keeps its neighbours from being delivered.
 //!
-//! Reading order: [`mod@line`] (the encoder), `config` (which point becomes which line), [`outcome`]
+//! Reading order: [`mod@line`] (the encoder), [`parse`] (its inverse, for what is taken in), `config` (which point becomes which line), [`outcome`]
 //! (what an answer means), [`batch`] (halving and bisecting), `http` (one request), [`task`] (the
 //! lane), `dead` (what no target takes), `store` (the cursor), `metrics`.
 
 pub mod line;
+pub mod parse;
 mod config;
 pub mod outcome;
 pub mod batch;

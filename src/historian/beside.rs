@@ -29,6 +29,15 @@ pub fn read_only(data: &Path) -> Result<Option<ReadOnly>, CatalogueError> {
     open(&dir).map(Some)
 }
 
+/// The points of a data directory that another process may hold; none if there is no history yet.
+pub fn points_of(data: &Path) -> Result<Option<Catalogue>, CatalogueError> {
+    let path = data.join("history").join(CATALOGUE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    CatalogueDb::open_reader(&path)?.points().map(Some)
+}
+
 fn open(dir: &Path) -> Result<ReadOnly, CatalogueError> {
     let path = dir.join(JOURNAL);
     let journal = SegmentReader::open(&path)?;

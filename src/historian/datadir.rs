@@ -77,6 +77,11 @@ impl Layout {
         self.0.join("plantroom.db")
     }
 
+    /// How far files have been taken in that are not yet done.
+    pub fn imports(&self) -> PathBuf {
+        self.0.join("imports")
+    }
+
     /// Where the running process hears the verbs of the command line.
     pub fn socket(&self) -> PathBuf {
         self.0.join("plantroom.sock")

@@ -71,6 +71,17 @@ pub enum RowError {
     Time(UtcMs),
 }
 
+impl RowError {
+    /// The column of a table it shows in.
+    pub fn column(&self) -> &'static str {
+        match self {
+            RowError::UnknownPoint(_) => "point",
+            RowError::Value { .. } | RowError::Unusable => "value",
+            RowError::Time(_) => "time",
+        }
+    }
+}
+
 /// Why rows were not taken in. None of them is, then.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {

@@ -36,7 +36,7 @@ pub mod datadir;
 pub mod metrics;
 
 pub use ask::{Answers, Reach};
-pub use beside::{ReadOnly, read_only};
+pub use beside::{ReadOnly, points_of, read_only};
 pub use catalogue::CatalogueError;
 pub use datadir::{DataDir, DataDirError, Layout};
 pub use group::Limits;

@@ -28,4 +28,6 @@ mod routes;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod verbs;
+#[cfg(test)]
 mod work_orders;
