@@ -173,7 +173,7 @@ impl Reading {
 
     fn next(&mut self, points: &Catalogue) -> Result<Option<Numbered>, Failure> {
         let Some((number, text)) = self.source.row()? else { return Ok(None) };
-        let rows = match &self.columns {
+        let rows = match &mut self.columns {
             Some(columns) => columns.row(&text, points).map(|row| vec![row]),
             None => rows_of_line(&text, points),
         };

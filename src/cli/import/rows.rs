@@ -29,8 +29,9 @@ const COLUMNS: [(&str, &[&str]); 5] = [
 ];
 
 /// Where which column is.
-#[derive(Clone, Copy, Debug)]
 pub struct Columns {
+    /// Used again: to make one costs more than to read a row.
+    reader: csv_core::Reader,
     /// In the order of [`COLUMNS`].
     places: [Option<usize>; 5],
 }
@@ -38,8 +39,8 @@ pub struct Columns {
 impl Columns {
     /// By the head line; a column it does not know is an error, not a guess.
     pub fn of(head: &str) -> Result<Columns, Wrong> {
-        let mut places = [None; 5];
-        for (index, cell) in cells(head).into_iter().enumerate() {
+        let (mut places, mut reader) = ([None; 5], csv_core::Reader::new());
+        for (index, cell) in cells(&mut reader, head).into_iter().enumerate() {
             let word = cell.trim().to_lowercase();
             let known = COLUMNS.iter().position(|(_, words)| words.contains(&word.as_str()));
             let known = known.ok_or_else(|| {
@@ -53,13 +54,13 @@ impl Columns {
         }
         match COLUMNS.iter().zip(places).take(3).find(|(_, place)| place.is_none()) {
             Some(((name, _), _)) => Err(wrong(name, "the head line does not name it")),
-            None => Ok(Columns { places }),
+            None => Ok(Columns { reader, places }),
         }
     }
 
     /// A row of the table.
-    pub fn row(&self, text: &str, points: &Catalogue) -> Result<Row, Wrong> {
-        let cells = cells(text);
+    pub fn row(&mut self, text: &str, points: &Catalogue) -> Result<Row, Wrong> {
+        let cells = cells(&mut self.reader, text);
         let columns = self.places.iter().flatten().count();
         if cells.len() != columns {
             return Err(wrong(cells.len().min(columns) + 1, format!("{} cells, not {columns}", cells.len())));
@@ -95,8 +96,8 @@ fn time(text: &str) -> Option<UtcMs> {
 }
 
 /// The cells of one row.
-fn cells(text: &str) -> Vec<String> {
-    let mut reader = csv_core::Reader::new();
+fn cells(reader: &mut csv_core::Reader, text: &str) -> Vec<String> {
+    reader.reset();
     let (mut input, mut cells, mut cell) = (text.as_bytes(), Vec::new(), Vec::new());
     let mut piece = [0; 256];
     loop {
