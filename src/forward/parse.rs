@@ -163,7 +163,7 @@ mod tests {
         let table = [
             ("", 1, "a name is missing"),
             ("m", 2, "a line without fields"),
-            ("m,a f=1 1", 4, "a tag without '='"),
+            ("m,a f=1 1", 10, "a field without '='"),
             ("m f 1", 6, "a field without '='"),
             ("m f= 1", 5, "a value is missing"),
             ("m f=1", 6, "a line without a time"),

@@ -232,3 +232,68 @@ fn flag(text: &str) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Historian, Metrics, Opened};
+    use super::*;
+    use crate::point::Declared;
+    use tokio_util::sync::CancellationToken;
+
+    const AT: UtcMs = UtcMs(1_700_000_000_000);
+
+    fn row(at: i64, value: &str) -> Row {
+        let (point, at) = ("a/x".parse().unwrap(), AT.plus_ms(at));
+        Row { point, at, value: Some(value.to_owned()), quality: Quality::Good }
+    }
+
+    /// A history with the point `a/x` of this kind, and what it takes in.
+    async fn taking<F: Future<Output = ()>>(kind: ValueKind, work: impl FnOnce(Importer, History) -> F) {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::starting_at(AT.plus_ms(3_600_000));
+        let Opened { mut historian, history, .. } =
+            Historian::open(dir.path(), clock, Metrics::default()).unwrap();
+        let declared =
+            Declared { address: "a/x".parse().unwrap(), formerly: vec![], unit: "kW".parse().unwrap(), kind };
+        historian.declare(&[declared]).unwrap();
+        let (feeds, fed) = mpsc::channel(1);
+        let work = work(historian.importer(feeds), history);
+        tokio::join!(historian.run(fed, CancellationToken::new()), work);
+    }
+
+    #[tokio::test]
+    async fn what_is_there_is_no_new_reading_and_the_last_of_an_instant_counts() {
+        taking(ValueKind::Decimal, async |importer, history| {
+            let take = async |rows: &[Row]| {
+                let taken = importer.take(rows).await.unwrap();
+                (taken.stored, taken.known)
+            };
+            assert_eq!(take(&[row(0, "1.0"), row(1, "2"), row(0, "3")]).await, (2, 1));
+            assert_eq!(take(&[row(0, "1.0"), row(1, "2.00"), row(0, "3")]).await, (0, 3));
+            assert_eq!(take(&[row(0, "4"), row(2, "5")]).await, (2, 0));
+            let readings = history.range(PointId(1), AT, AT.plus_ms(10), 10).await.unwrap().readings;
+            let values: Vec<_> =
+                readings.iter().map(|reading| reading.value.and_then(Value::as_f64)).collect();
+            assert_eq!(values, [Some(4.0), Some(2.0), Some(5.0)]);
+            let batches = history.tail(super::super::Seq(0), 10).await.unwrap();
+            assert!(batches.iter().all(|(_, batch)| &*batch.device == DEVICE));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn one_row_that_cannot_be_a_reading_keeps_all_out() {
+        taking(ValueKind::F64, async |importer, history| {
+            let unknown = Row { point: "a/y".parse().unwrap(), ..row(0, "1") };
+            let bad = Row { quality: Quality::Bad(crate::point::Reason::Timeout), ..row(0, "1") };
+            for wrong in [unknown, bad, row(0, "inf"), row(0, ""), row(-1_000_000_000_000, "1")] {
+                let refused = importer.take(&[row(0, "1"), wrong]).await;
+                assert!(matches!(refused, Err(ImportError::Row { index: 1, .. })), "{refused:?}");
+            }
+            let many = vec![row(0, "1"); ROWS_MAX + 1];
+            assert!(matches!(importer.take(&many).await, Err(ImportError::TooMany(5_001))));
+            assert_eq!(history.head().borrow().0, 0);
+        })
+        .await;
+    }
+}
