@@ -28,6 +28,7 @@
 #[expect(dead_code, unused_imports, reason = "a part of the historian, with tests that do not run here")]
 #[path = "../src/historian"]
 mod historian {
+    mod bytes;
     pub mod codec;
     pub mod journal;
     #[path = "../../benches/journal/peer.rs"]
