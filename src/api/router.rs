@@ -5,7 +5,8 @@ use super::error::ApiError;
 use super::guard::guard;
 use super::live::{socket, stream};
 use super::routes::{
-    alarms, assets, buses, energy, events, health, import, points, readings, series, site, values, work_orders,
+    alarms, assets, buses, energy, events, health, import, points, readings, series, site, values,
+    work_orders,
 };
 use super::state::AppState;
 use super::viewer::Viewer;

@@ -7,7 +7,7 @@
 //! nobody is stopped meanwhile. A cursor that is behind finds in the copy what it has still to
 //! follow, as after any restart.
 //!
-//! Reading order: [`manifest`] (what a backup says of itself), [`take`], [`verify`], [`restore`].
+//! Reading order: `manifest` (what a backup says of itself), [`take()`], [`verify()`], [`restore()`].
 //!
 //! **Invariant:** a folder has a backup's name only when all of it is on disk; a restore puts in
 //! place only what it has verified, whole or not at all.

@@ -83,7 +83,7 @@ fn others(dir: &Path) -> Result<Vec<PathBuf>, CopyError> {
 }
 
 /// Reads the whole of a history that nobody writes: each SQLite file is sound, each record of the
-/// log decodes, and what it names by number is there.
+/// log is as it was written and decodes, and what it names by number is there.
 pub fn verify(dir: &Path) -> Result<Facts, CopyError> {
     let mut files = others(dir)?;
     files.push(CATALOGUE.into());
@@ -97,6 +97,12 @@ pub fn verify(dir: &Path) -> Result<Facts, CopyError> {
     let journal = SegmentReader::open(&dir.join(JOURNAL))?;
     if journal.skipped() > 0 {
         return Err(CopyError::Damaged("the journal has a place that holds no record".to_owned()));
+    }
+    if let Some(place) = journal.damaged()? {
+        return Err(CopyError::Damaged(format!(
+            "the journal's record at {} is not as it was written",
+            place.0
+        )));
     }
     let readings = check_records(&journal, &Named::of(&catalogue)?)?;
     Ok(Facts { instance: catalogue.instance()?, head: journal.last()?, readings })

@@ -531,6 +531,18 @@ impl SegmentReader {
         self.index.read().iter().map(|segment| segment.skipped).sum()
     }
 
+    /// The first record whose bytes are not those that were written.
+    pub(super) fn damaged(&self) -> Result<Option<Seq>, JournalError> {
+        for segment in self.index.read().iter() {
+            for entry in &segment.entries {
+                if !segment.whole(entry)? {
+                    return Ok(Some(entry.last));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     fn refresh(&self) -> Result<(), JournalError> {
         let paths = paths(&self.dir)?;
         let mut segments = self.index.write();

@@ -2,6 +2,7 @@
 
 use plantroom::clock::Clock;
 use plantroom::field::{Ack, acks};
+use plantroom::historian::copy;
 use plantroom::historian::{DataDir, Historian, History, Limits, Metrics, Opened, Seq};
 use plantroom::point::{Batch, Decimal, PointId, Quality, Reading, UtcMs, Value};
 use plantroom::readings::HistorianFeed;
@@ -378,4 +379,50 @@ fn scan(n: u64, points: u32) -> Batch {
     };
     let readings = (1..=points).map(reading).collect();
     Batch { device: "bus-1".into(), source_at: None, received_at: at, at_error_ms: 4, readings }
+}
+
+/// Copies are taken while the writer writes: each is a store that ends where the log ended at some
+/// moment after the copy began, with everything before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_beside_the_writer_is_whole_up_to_its_end() {
+    const BATCHES: u64 = 400;
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits { group_ms: 1, replay_bytes: 2_000, ..Limits::default() };
+    let from = dir.path().join("history");
+    let opened = open(&from, &Metrics::default(), limits);
+    let mut head = opened.history.head();
+    let writing = write(opened, 1..=BATCHES);
+    let copying = async {
+        head.wait_for(|head| head.0 > 0).await.unwrap();
+        let mut copies = 0;
+        loop {
+            let (before, to) = (*head.borrow(), dir.path().join(copies.to_string()));
+            let source = from.clone();
+            let copied = tokio::task::spawn_blocking(move || {
+                copy::copy(&source, &to, &mut |_| ())?;
+                copy::verify(&to)
+            });
+            let facts = copied.await.unwrap().unwrap();
+            assert!(before <= facts.head, "{before:?} {facts:?}");
+            let expected: usize = (1..=facts.head.0).map(|place| batch_at(place).readings.len()).sum();
+            assert_eq!(facts.readings, expected as u64);
+            copies += 1;
+            if facts.head == Seq(BATCHES) {
+                return copies - 1;
+            }
+        }
+    };
+    let (_, last) = tokio::join!(writing, copying);
+    // The last one is a store that goes on.
+    let again = open(&dir.path().join(last.to_string()), &Metrics::default(), Limits::default());
+    assert_eq!(places(&again.history).await, BATCHES);
+    let history = write(again, BATCHES + 1..=BATCHES + 5).await;
+    assert_eq!(places(&history).await, BATCHES + 5);
+
+    // One byte of a record.
+    let segment = dir.path().join("0/journal/0000000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[32 + 40 + 3] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    assert!(copy::verify(&dir.path().join("0")).is_err());
 }

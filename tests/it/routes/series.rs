@@ -19,6 +19,7 @@ fn series(query: &str) -> String {
 }
 
 /// Tenths.
+#[expect(clippy::unnecessary_wraps, reason = "as a reading holds it")]
 fn tenths(number: i64) -> Option<Reading> {
     Some(Reading::Decimal(plantroom::point::Decimal::new(number, -1).unwrap()))
 }
@@ -83,7 +84,12 @@ async fn both_say_the_same(app: &TestApp, query: &str) -> Value {
                 }
                 _ if head.get("words").is_some() && name == "value" => {
                     let words = head["words"].as_array().unwrap();
-                    let word = |n: &f64| words.iter().zip(0_u32..).find(|(_, place)| f64::from(*place) == *n);
+                    let word = |n: &f64| {
+                        words
+                            .iter()
+                            .zip(0_u32..)
+                            .find(|(_, place)| f64::from(*place).to_bits() == n.to_bits())
+                    };
                     let shown = found.iter().map(|n| n.map_or(&Value::Null, |n| word(&n).unwrap().0));
                     assert!(shown.eq(point[name].as_array().unwrap()));
                     found.clone()
@@ -209,7 +215,7 @@ async fn a_chart_shows_the_spike_of_one_second_and_the_gap() {
     let query = format!("points={PRESSURE}&from={}&to={}&cut=columns:60", START.0, START.0 + 6_000_000);
     let answer = both_say_the_same(&app, &query).await;
     let point = &answer["series"][0];
-    assert_eq!(cells(&point["max"]).iter().flatten().filter(|max| **max == 999.9).count(), 1);
+    assert_eq!(cells(&point["max"]).iter().flatten().filter(|max| **max > 999.0).count(), 1);
     assert_eq!(point["max"][43], 999.9);
     assert_eq!(
         cells(&point["mean"])[19..31].iter().map(Option::is_none).collect::<Vec<_>>(),
