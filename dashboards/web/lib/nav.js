@@ -7,10 +7,6 @@ import { remembered, signal } from './ui.js';
 
 /** @typedef {{ screen: string, params: Record<string, string>, query: URLSearchParams, path: string }} Place */
 
-/** What led to an alarm, and what came of it. */
-const TREND_BEFORE_MS = 30 * 60_000;
-const TREND_AFTER_MS = 10 * 60_000;
-
 /** A `:name` stands for one segment. */
 export const ROUTES = [
   { path: '/', screen: 'points' },
@@ -88,16 +84,6 @@ export function withQuery(changes) {
 /** @param {string} address `asset/quantity` */
 export function pointHref(address) {
   return `/points/${address}`;
-}
-
-/**
- * Points in the trend explorer, around a moment or up to now.
- * @param {string[]} addresses
- * @param {number} [around]
- */
-export function trendOf(addresses, around) {
-  const span = around === undefined ? '' : `&from=${around - TREND_BEFORE_MS}&to=${around + TREND_AFTER_MS}`;
-  return `/trend?points=${addresses.join()}${span}`;
 }
 
 /** @param {MouseEvent} event */

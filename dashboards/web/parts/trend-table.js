@@ -7,6 +7,7 @@ import { go, pointHref } from '../lib/nav.js';
 import { isStepped, rowsOf, trendHref, valueAt } from '../lib/trend.js';
 import { COLOURS, DASHES, PAST, cursorAt } from './plot.js';
 import { Icon, Named, reasonWord } from './basics.js';
+import { TrendIcon } from './trend-icons.js';
 
 /** @typedef {import('../lib/types').Point} Point */
 /** @typedef {import('../lib/types').Statistics} Statistics */
@@ -135,7 +136,7 @@ function StatisticsRow({ asked, item, view, pixels }) {
     <td class="num c-cursor">${point && !gone && h(UnderCursor, { held, point, by, view, pixels })}</td>
     ${point?.kind === 'text' ? html`<td colspan="10" class="quiet">${t('trend.text')}</td>` : point ? h(Figures, { point, of: statistics }) : html`<td colspan="10" class="quiet">${missing ? t('error.not_found') : '\u2026'}</td>`}
     <td class="c-act">${shift === null && html`<span class="row-acts">
-      ${point && html`<button type="button" class="bare" aria-pressed=${gone} title=${gone ? t('trend.show') : t('trend.hide')} onClick=${toggle}>${h(Icon, { name: gone ? 'eye-off' : 'eye' })}<span class="unseen">${t('trend.hide')} ${name}</span></button>`}
+      ${point && html`<button type="button" class="bare" aria-pressed=${gone} title=${gone ? t('trend.show') : t('trend.hide')} onClick=${toggle}>${h(TrendIcon, { name: gone ? 'eye-off' : 'eye' })}<span class="unseen">${t('trend.hide')} ${name}</span></button>`}
       <button type="button" class="bare" title=${t('trend.remove')} onClick=${remove}>${h(Icon, { name: 'close' })}<span class="unseen">${t('trend.remove')} ${name}</span></button></span>`}</td>
   </tr>`;
 }

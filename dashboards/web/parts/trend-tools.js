@@ -7,6 +7,7 @@ import { go } from '../lib/nav.js';
 import { pathOf } from '../lib/site.js';
 import { POINTS_MAX, PRESETS, SHIFTS, fieldOf, momentOf, trendHref } from '../lib/trend.js';
 import { Icon, Named } from './basics.js';
+import { TrendIcon } from './trend-icons.js';
 
 /** @typedef {import('../lib/types').Point} Point */
 /** @typedef {import('../lib/trend.js').Asked} Asked */
@@ -112,16 +113,16 @@ function Moment({ label, at, take }) {
 export function Span({ asked, view, pan, zoom }) {
   const fix = (/** @type {View} */ fixed) => go(trendHref({ ...asked, fixed: fixed.to > fixed.from ? fixed : { from: fixed.from, to: fixed.from + view.to - view.from } }));
   const toggle = (/** @type {string} */ shift) => SHIFTS.filter((one) => (one === shift) !== asked.over.includes(one));
-  const button = (/** @type {string} */ words, /** @type {any} */ icon, /** @type {() => void} */ press) =>
-    html`<button type="button" aria-label=${words} title=${words} onClick=${press}>${h(Icon, { name: icon })}</button>`;
+  const button = (/** @type {string} */ words, /** @type {unknown} */ icon, /** @type {() => void} */ press) =>
+    html`<button type="button" aria-label=${words} title=${words} onClick=${press}>${icon}</button>`;
   return html`<div class="trend-tools">
     <div class="choices" role="group" aria-label=${t('point.span')}>
       ${PRESETS.map((preset) => html`<a key=${preset.name} class="choice" href=${trendHref({ ...asked, fixed: null, preset })}
         aria-current=${!asked.fixed && preset.name === asked.preset.name ? 'true' : undefined}>${t(`trend.preset-${preset.name}`)}</a>`)}
     </div>
     <div class="span-row">
-      ${button(t('point.earlier'), 'left', () => pan(-0.5))}${button(t('point.later'), 'right', () => pan(0.5))}
-      ${button(t('trend.zoom-in'), 'plus', () => zoom(0.5))}${button(t('trend.zoom-out'), 'minus', () => zoom(2))}
+      ${button(t('point.earlier'), h(Icon, { name: 'left' }), () => pan(-0.5))}${button(t('point.later'), h(Icon, { name: 'right' }), () => pan(0.5))}
+      ${button(t('trend.zoom-in'), h(TrendIcon, { name: 'plus' }), () => zoom(0.5))}${button(t('trend.zoom-out'), h(TrendIcon, { name: 'minus' }), () => zoom(2))}
     </div>
     <details class="trend-more" open=${matchMedia('(min-width: 601px)').matches}><summary>${t('trend.more')}</summary><div>
     <div class="moments">${h(Moment, { label: t('trend.from'), at: view.from, take: (from) => fix({ from, to: view.to }) })}

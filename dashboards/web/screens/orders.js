@@ -3,7 +3,8 @@
 import { cls, h, html, useEffect, useRef } from '../lib/ui.js';
 import { clock, duration, fullStamp, nameOf, number, stamp, t } from '../lib/i18n.js';
 import { post, useGet } from '../lib/api.js';
-import { go, onKey, place, pointHref, trendOf, withQuery } from '../lib/nav.js';
+import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
+import { trendOf } from '../lib/trend-link.js';
 import { live } from '../lib/live.js';
 import { Act } from '../parts/act.js';
 import { Chip, Empty, Failure, Grade, Icon, Loading, Named, Response, ValueNow, failureWords, thenAndLimit, useSubscription } from '../parts/basics.js';

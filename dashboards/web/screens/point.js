@@ -3,7 +3,8 @@
 import { cls, h, html, useEffect, useState } from '../lib/ui.js';
 import { duration, fullStamp, nameOf, number, quantity, stamp, stateOf, t, unit } from '../lib/i18n.js';
 import { ApiError, get, query, revision, useGet } from '../lib/api.js';
-import { go, onKey, place, pointHref, trendOf } from '../lib/nav.js';
+import { go, onKey, place, pointHref } from '../lib/nav.js';
+import { trendOf } from '../lib/trend-link.js';
 import { live } from '../lib/live.js';
 import { pathOf } from '../lib/site.js';
 import { Empty, Failure, Icon, Loading, Named, Quantity, qualityWords, reasonWord, useJudged, useSubscription } from '../parts/basics.js';

@@ -6,7 +6,8 @@ import { date, duration, lang, nameOf, stamp, t, unit, zone } from '../lib/i18n.
 import { go, onKey, place } from '../lib/nav.js';
 import { askedOf, chartsOf, csvOf, levelsOf, PRESETS, traceOf, trendHref, zoomed } from '../lib/trend.js';
 import { useWidth } from '../parts/series.js';
-import { Empty, Failure, Icon, Loading, Named } from '../parts/basics.js';
+import { Empty, Failure, Loading, Named } from '../parts/basics.js';
+import { TrendIcon } from '../parts/trend-icons.js';
 import { coloursOf, cursorAt, Plot } from '../parts/plot.js';
 import { Picker, Span } from '../parts/trend-tools.js';
 import { CursorTime, StatisticsTable, Swatch, UnderCursor, ValueTable, figure, spanWords } from '../parts/trend-table.js';
@@ -279,7 +280,7 @@ export function Trend() {
     ${asked.points.length > 0 && ready && html`
       ${uncounted && !failure && h(Failure, { error: uncounted })}
       ${h(StatisticsTable, { asked, items, view: now, pixels, current })}
-      <div class="trend-foot"><button type="button" aria-expanded=${listed} onClick=${() => setListed(!listed)}>${h(Icon, { name: listed ? 'minus' : 'plus' })}${t('trend.values')}</button>
+      <div class="trend-foot"><button type="button" aria-expanded=${listed} onClick=${() => setListed(!listed)}>${h(TrendIcon, { name: listed ? 'minus' : 'plus' })}${t('trend.values')}</button>
         ${layers.size > 0 && h(Exports, { points, asked, layers, view: now, plots })}</div>
       ${listed && html`<div class="panel">${h(ValueTable, { lines: shownOf(points, asked, layers), view: now })}</div>`}`}
   `;
