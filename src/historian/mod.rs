@@ -2,9 +2,10 @@
 //!
 //! Read in this order: [`journal`] (what the log must do), `codec` (what stands in it), `group`
 //! (what is committed together), `store` (how a failure is survived), `task` (the writer),
-//! [`history`] (the readers), [`ask`] (questions to them, over `gather`), [`summary`] (what a stretch of it comes to), [`chunk`] (sealed history as
-//! bytes), [`query`] (answers to questions); then `segments` (the files of the log), `bytes`, `sqlite`
-//! and `catalogue` (the SQL), `last`, `recent`, [`texts`], [`datadir`], [`metrics`].
+//! [`history`] (the readers), [`ask`] (questions to them, over `gather`), [`query`] (what is made of
+//! rows), [`summary`] (what a stretch of them comes to); then `segments` (the files of the log),
+//! `bytes`, `sqlite` and `catalogue` (the SQL), `import`, `copy`, `last`, `recent`, [`texts`],
+//! [`datadir`], [`metrics`]. [`chunk`] (sealed history as bytes) is written by nobody yet.
 //!
 //! **Invariant:** an acknowledged reading is on disk; after a failed write or sync nothing is
 //! acknowledged and no handle is used again; no reading changes or vanishes once it is in the log.

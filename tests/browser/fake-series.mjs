@@ -42,10 +42,10 @@ function raw(point, from, to) {
   const value = [];
   /** @type {[number, string][]} */
   const quality = [];
-  let truncated = null;
+  let next = null;
   for (let moment = Math.ceil(from / INTERVAL_MS) * INTERVAL_MS; moment < to; moment += INTERVAL_MS) {
     if (at.length >= RAW_MAX) {
-      truncated = moment;
+      next = moment;
       break;
     }
     const one = reading(point, moment);
@@ -56,7 +56,7 @@ function raw(point, from, to) {
     if (last && last[1] === one.quality) last[0] += 1;
     else quality.push([1, one.quality]);
   }
-  return { point: point.address, unit: point.unit, at, value, quality, truncated };
+  return { point: point.address, unit: point.unit, at, value, quality, next };
 }
 
 /** Columns from a few readings each; their count is what there would be. @param {any} point @param {number} from @param {number} to @param {number} count */
@@ -84,7 +84,7 @@ function columns(point, from, to, count) {
     out.count.push(seen.length === 0 ? null : Math.max(1, Math.round(width / INTERVAL_MS)));
     out.worst.push(words.some((word) => word.startsWith('bad')) ? 'bad' : words.some((word) => word.startsWith('uncertain')) ? 'uncertain' : words.length > 0 ? 'good' : null);
   }
-  return out;
+  return { ...out, worst: out.worst.map((word) => [1, word]) };
 }
 
 /** @param {any} point @param {number} from @param {number} to */
@@ -94,8 +94,9 @@ function statistics(point, from, to) {
   const [low, high] = [Math.min(...numbers(min)), Math.max(...numbers(max))];
   const middle = numbers(mean).reduce((a, b) => a + b, 0) / Math.max(1, numbers(mean).length);
   const ends = [numbers(first)[0] ?? null, numbers(last).pop() ?? null];
-  return { point: point.address, count: numbers(count).reduce((a, b) => a + b, 0), min: low, min_at: from, max: high, max_at: to, mean: middle, weighted_mean: middle * 1.001,
-    first: ends[0], last: ends[1], increase: (ends[1] ?? 0) - (ends[0] ?? 0), deviation: (high - low) / 6, good_share: 0.953 };
+  const mark = (/** @type {number} */ at, /** @type {number | null} */ value) => (value === null ? null : { at, value });
+  return { point: point.address, count: numbers(count).reduce((a, b) => a + b, 0), good: 953, uncertain: 30, bad: 17, min: mark(from, low), max: mark(to, high),
+    mean: middle, weighted: middle * 1.001, first: mark(from, ends[0]), last: mark(to, ends[1]), increase: (ends[1] ?? 0) - (ends[0] ?? 0), deviation: (high - low) / 6 };
 }
 
 /**
@@ -107,7 +108,7 @@ export function answer(url, points, zone) {
   const [from, to] = ['from', 'to'].map((key) => Number(url.searchParams.get(key)));
   const cut = url.searchParams.get('cut') ?? 'raw';
   const asked = (url.searchParams.get('points') ?? '').split(',').map((address) => points.get(address)).filter(Boolean);
-  if (url.pathname.endsWith('/statistics')) return { series: asked.map((point) => statistics(point, from ?? 0, to ?? 0)) };
+  if (url.pathname.endsWith('/statistics')) return { items: asked.map((point) => statistics(point, from ?? 0, to ?? 0)) };
   const count = Number(cut.split(':')[1]);
   return { from, to, cut, zone, series: asked.map((point) => (cut === 'raw' ? raw(point, from ?? 0, to ?? 0) : columns(point, from ?? 0, to ?? 0, count))) };
 }

@@ -419,10 +419,13 @@ async fn a_copy_beside_the_writer_is_whole_up_to_its_end() {
     let history = write(again, BATCHES + 1..=BATCHES + 5).await;
     assert_eq!(places(&history).await, BATCHES + 5);
 
-    // One byte of a record.
-    let segment = dir.path().join("0/journal/0000000001.seg");
+    // One byte of a record. Of the last one it looks like a tail that was cut off: the log ends
+    // earlier, which a backup's manifest tells.
+    let copied = dir.path().join("0");
+    let before = copy::verify(&copied).unwrap().head;
+    let segment = copied.join("journal/0000000001.seg");
     let mut bytes = std::fs::read(&segment).unwrap();
     bytes[32 + 40 + 3] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
-    assert!(copy::verify(&dir.path().join("0")).is_err());
+    assert!(copy::verify(&copied).map_or(true, |facts| facts.head < before));
 }

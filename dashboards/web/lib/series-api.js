@@ -59,15 +59,14 @@ function qualities(runs) {
 function rawTrack(one) {
   const { quality, reason } = qualities(one.quality);
   const last = one.value.map((/** @type {unknown} */ value, /** @type {number} */ i) => (quality[i] === 'bad' ? null : numberOf(value)));
-  return { point: one.point, at: one.at, last, min: [], max: [], mean: [], count: [], quality, reason, truncated: one.truncated ?? one.next ?? null };
+  return { point: one.point, at: one.at, last, min: [], max: [], mean: [], count: [], quality, reason, truncated: one.next };
 }
 
 /** @param {any} one @returns {Track} */
 function columnTrack(one) {
-  const runs = one.worst.map((/** @type {any} */ worst) => (Array.isArray(worst) ? worst : [1, worst]));
   return {
     point: one.point, at: one.at, min: one.min, max: one.max, mean: one.mean, last: one.last, count: one.count,
-    quality: qualities(runs).quality, reason: [], truncated: null,
+    quality: qualities(one.worst).quality, reason: [], truncated: null,
   };
 }
 
@@ -96,20 +95,15 @@ export async function readSeries(points, from, to, columns, abort) {
  */
 export async function readStatistics(points, from, to, abort) {
   const reply = await get(`/series/statistics${query({ points: points.join(','), from, to })}`, abort);
-  return new Map((reply.series ?? reply.items).map((/** @type {any} */ one) => [one.point, statisticsOf(one)]));
-}
-
-/** A figure that comes with its moment, or alone. @param {any} figure @returns {number | null} */
-function figureOf(figure) {
-  return numberOf(typeof figure === 'object' ? figure?.value : figure);
+  return new Map(reply.items.map((/** @type {any} */ one) => [one.point, statisticsOf(one)]));
 }
 
 /** @param {any} one @returns {Statistics} */
 function statisticsOf(one) {
   const readings = one.good + one.uncertain + one.bad;
   return {
-    point: one.point, count: one.count, min: figureOf(one.min), min_at: one.min?.at ?? one.min_at ?? null, max: figureOf(one.max), max_at: one.max?.at ?? one.max_at ?? null,
-    mean: figureOf(one.mean), weighted_mean: figureOf(one.weighted_mean ?? one.weighted), first: figureOf(one.first), last: figureOf(one.last),
-    increase: figureOf(one.increase), deviation: figureOf(one.deviation), good_share: one.good_share ?? (readings > 0 ? one.good / readings : null),
+    point: one.point, count: one.count, min: numberOf(one.min?.value), min_at: one.min?.at ?? null, max: numberOf(one.max?.value), max_at: one.max?.at ?? null,
+    mean: one.mean, weighted_mean: one.weighted, first: numberOf(one.first?.value), last: numberOf(one.last?.value),
+    increase: numberOf(one.increase), deviation: one.deviation, good_share: readings > 0 ? one.good / readings : null,
   };
 }

@@ -70,6 +70,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> MbapLine<S> {
         timeout: Duration,
         depth: usize,
     ) -> Vec<Answer> {
+        // Of an earlier call that was not waited for to its end.
+        self.waiting.clear();
         let mut answers = Answers(requests.iter().map(|_| None).collect());
         let mut left = requests.iter().copied().enumerate().peekable();
         let depth = depth.max(1);
@@ -100,15 +102,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> MbapLine<S> {
     }
 
     /// All answers; those still missing were taken by a broken line.
-    fn finish(&mut self, vitals: &Vitals, answers: Answers, broken: &Broken) -> Vec<Answer> {
+    fn finish(&self, vitals: &Vitals, answers: Answers, broken: &Broken) -> Vec<Answer> {
         let missing = |place| {
             let asked_at = self.waiting.iter().find(|waiting| waiting.place == place);
             vitals.answer(Err(broken.clone().into()), asked_at.map(|waiting| waiting.asked_at))
         };
         let answers = answers.0.into_iter().enumerate();
-        let answers = answers.map(|(place, answer)| answer.unwrap_or_else(|| missing(place))).collect();
-        self.waiting.clear();
-        answers
+        answers.map(|(place, answer)| answer.unwrap_or_else(|| missing(place))).collect()
     }
 
     /// Listens while nothing is asked.
