@@ -190,12 +190,16 @@ impl JournalReader for Bare {
     fn after(&self, _: Seq) -> Result<Vec<Record>, JournalError> {
         Ok(Vec::new())
     }
-    fn within(&self, _: Span, _: Option<&Record>) -> Result<Vec<Record>, JournalError> {
+    fn within(&self, _: Span, _: Seq) -> Result<Vec<Record>, JournalError> {
         Ok(Vec::new())
     }
 }
 
 impl Journal for Bare {
+    fn bytes(&self) -> u64 {
+        0
+    }
+
     fn append(&mut self, record: &Record) -> Result<(), JournalError> {
         let len = record.body.len() as u64;
         if self.wrap.is_some_and(|size| self.at + len > size) {
@@ -411,7 +415,7 @@ fn ask(reader: &dyn JournalReader, stop: &AtomicBool) {
     while !stop.load(Ordering::Acquire) {
         number = (number + 997) % 2_000;
         let first = UtcMs(START + number * 1_000);
-        reader.within(Span { first, last: first.plus_ms(10_000) }, None).unwrap();
+        reader.within(Span { first, last: first.plus_ms(10_000) }, Seq(0)).unwrap();
         std::thread::sleep(Duration::from_millis(100));
     }
 }

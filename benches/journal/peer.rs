@@ -116,19 +116,18 @@ impl JournalReader for SqliteJournal {
         self.page(sql, &[after.0.cast_signed()])
     }
 
-    fn within(&self, span: Span, behind: Option<&Record>) -> Result<Vec<Record>, JournalError> {
+    fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError> {
         let sql = "SELECT seq, first_ms, last_ms, body FROM journal INDEXED BY journal_time
-                   WHERE (last_ms, first_ms, seq) > (?1, ?2, ?3) AND first_ms <= ?4
-                   ORDER BY last_ms, first_ms, seq";
-        // Before the first record that can touch it: no record has place 0.
-        let start = (span.first.0, i64::MIN, 0);
-        let (last, first, seq) =
-            behind.map_or(start, |r| (r.span.last.0, r.span.first.0, r.last.0.cast_signed()));
-        self.page(sql, &[last, first, seq, span.last.0])
+                   WHERE last_ms >= ?1 AND first_ms <= ?2 AND seq > ?3 ORDER BY seq";
+        self.page(sql, &[span.first.0, span.last.0, after.0.cast_signed()])
     }
 }
 
 impl Journal for SqliteJournal {
+    fn bytes(&self) -> u64 {
+        0
+    }
+
     fn append(&mut self, record: &Record) -> Result<(), JournalError> {
         let seq = record.last.0.cast_signed();
         // One statement is one transaction; with synchronous = FULL it is synced when it returns.

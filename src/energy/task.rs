@@ -7,7 +7,7 @@ use super::store;
 use crate::clock::Clock;
 use crate::config::Plan;
 use crate::db::{Db, DbError};
-use crate::historian::{History, HistoryError, Seq};
+use crate::historian::{Follower, History, HistoryError, Seq};
 use crate::net::Backoff;
 use crate::point::{Batch, Catalogue};
 use std::sync::Arc;
@@ -89,12 +89,12 @@ impl Task {
     }
 
     async fn follow(&mut self, history: &History) {
-        let mut head = history.head();
+        let (mut head, mut follower) = (history.head(), history.follow(self.cursor));
         let mut backoff = Backoff::new(RETRY.0, RETRY.1, self.clock.utc().0.unsigned_abs());
         loop {
             let seen = *head.borrow_and_update();
             let next = self.clock.mono().plus_ms(PACE_MS);
-            match self.pass(history).await {
+            match self.pass(&mut follower).await {
                 // A page of the log that is not the last one.
                 Ok(counted) if counted > 0 && self.cursor < seen => {}
                 Ok(_) => {
@@ -117,10 +117,11 @@ impl Task {
     }
 
     /// Counts the next page of the log; how many records that were.
-    async fn pass(&mut self, history: &History) -> Result<usize, PassError> {
-        let records = history.tail(self.cursor, RECORDS_MAX).await?;
+    async fn pass(&mut self, follower: &mut Follower) -> Result<usize, PassError> {
+        let records = follower.next(RECORDS_MAX).await?;
         self.count(&records).await?;
-        let lag = history.head().borrow().0.saturating_sub(self.cursor.0);
+        follower.done();
+        let lag = follower.history().head().borrow().0.saturating_sub(self.cursor.0);
         self.metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
         Ok(records.len())
     }

@@ -9,7 +9,7 @@ use super::store;
 use crate::clock::{Clock, Mono};
 use crate::config::Target;
 use crate::db::{Db, DbError};
-use crate::historian::{History, HistoryError, Seq};
+use crate::historian::{Follower, History, HistoryError, Seq};
 use crate::net::Backoff;
 use crate::point::{Batch, Name};
 use std::collections::VecDeque;
@@ -64,7 +64,7 @@ pub struct Task {
     endpoint: Endpoint,
     dead: DeadLetters,
     db: Db,
-    history: History,
+    log: Follower,
     clock: Clock,
     metrics: TargetMetrics,
     status: watch::Sender<Status>,
@@ -112,7 +112,7 @@ impl Task {
             endpoint: Endpoint::new(target, parts.client.clone(), parts.clock.clone()),
             dead: DeadLetters::new(&parts.files, &target.id),
             db: parts.db.clone(),
-            history: parts.history.clone(),
+            log: parts.history.follow(cursor),
             clock: parts.clock.clone(),
             metrics: parts.metrics.of(target.id.as_str()),
             status: watch::Sender::new(Status::Well),
@@ -149,7 +149,7 @@ impl Task {
     }
 
     async fn forward(&mut self) {
-        let mut head = self.history.head();
+        let mut head = self.log.history().head();
         loop {
             let seen = *head.borrow_and_update();
             let next = self.clock.mono().plus_ms(PACE_MS);
@@ -182,9 +182,7 @@ impl Task {
 
     /// Delivers one parcel, if there is anything behind the cursor, and moves the cursor.
     async fn pass(&mut self) -> Result<(), PassError> {
-        if self.ahead.is_empty() {
-            self.ahead = self.history.tail(self.cursor, RECORDS_MAX).await?.into();
-        }
+        self.read().await?;
         self.measure();
         let Some(parcel) = self.pack() else { return Ok(()) };
         let delivery = self.deliver(&parcel.lines).await;
@@ -194,15 +192,22 @@ impl Task {
         self.cursor = upto;
         self.ahead.drain(..parcel.records);
         self.metrics.readings_skipped.inc_by(parcel.skipped);
-        if self.ahead.is_empty() {
-            self.ahead = self.history.tail(self.cursor, RECORDS_MAX).await?.into();
-        }
+        self.read().await?;
         self.measure();
         Ok(())
     }
 
+    /// Reads on when all that was read is delivered.
+    async fn read(&mut self) -> Result<(), HistoryError> {
+        if self.ahead.is_empty() {
+            self.log.done();
+            self.ahead = self.log.next(RECORDS_MAX).await?.into();
+        }
+        Ok(())
+    }
+
     fn measure(&self) {
-        let head = *self.history.head().borrow();
+        let head = *self.log.history().head().borrow();
         let records = if self.ahead.is_empty() { 0 } else { head.0.saturating_sub(self.cursor.0) };
         self.metrics.lag_records.set(i64::try_from(records).unwrap_or(i64::MAX));
         let oldest = self.ahead.front().map(|(_, batch)| self.clock.utc().since_ms(batch.received_at));
@@ -212,7 +217,7 @@ impl Task {
     /// The next whole records, as many as fit one request; at least one.
     fn pack(&self) -> Option<Parcel> {
         let mut parcel = Parcel { lines: Lines::default(), upto: self.cursor, skipped: 0, records: 0 };
-        let texts = self.history.texts();
+        let texts = self.log.history().texts();
         let word = |id| texts.word(id);
         let mapping = Arc::clone(&self.mapping.borrow());
         for (seq, batch) in &self.ahead {

@@ -1,16 +1,22 @@
 //! Questions to the history: rows, buckets and statistics of points, as a stream of answers.
 //!
-//! Every question goes through one door, [`History::ask`]: the rows of its points are collected,
-//! merged point by point, and what is made of them goes to whoever asked, a few answers ahead at
-//! most. All of it happens on the blocking pool and ends when the caller is gone.
+//! Every question goes through one door, [`History::ask`]: what the journal has of its points is
+//! collected, then point by point merged with what is sealed, and what is made of it goes to whoever
+//! asked, a few answers ahead at most. All of it happens on the blocking pool and ends when the caller
+//! is gone.
+//!
+//! The order is the journal first and the year files behind it: what is sealed meanwhile is met
+//! twice, never missed.
 
 use super::gather::{Gather, Keep, ROWS_MAX};
 use super::history::{Caller, History, HistoryError, RANGE_MAX, Range, Shared};
+use super::journal::{JournalError, Span};
 use super::query::{
     AsOf, Ask, InMemory, Merge, QueryError, Reckoning, Row, Series, Source, Statistics, Window, as_of,
     series, statistics,
 };
 use crate::point::{PointId, Reading, UtcMs};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -106,9 +112,11 @@ impl History {
                     return;
                 }
             };
-            for (place, rows) in rows.into_iter().enumerate() {
+            for (place, (point, rows)) in points.into_iter().zip(rows).enumerate() {
                 let ask = Ask { from: reach.from(), to: reach.window().to, rows_max: ROWS_MAX, stop: &gone };
-                let made = answer(place, &mut Merge::new(sources(rows), ask));
+                let made = sources(&shared, point, rows, reach)
+                    .map_err(QueryError::from)
+                    .and_then(|sources| answer(place, &mut Merge::new(sources, ask)));
                 let failed = made.is_err();
                 if !give(made) || failed {
                     return;
@@ -167,49 +175,78 @@ impl History {
     }
 }
 
-/// Where the rows of a point are: today the journal alone.
-fn sources(journal: Vec<Row>) -> Vec<Source<'static>> {
-    vec![InMemory::source(0, journal)]
+/// What the journal gave of a point.
+struct Unsealed {
+    rows: Vec<Row>,
+    /// What it has before that was not looked at.
+    from: UtcMs,
 }
 
-/// What the journal has of the points, in their order.
+/// Where the rows of a point are: what the journal gave, and what is sealed.
+fn sources(
+    shared: &Shared,
+    point: PointId,
+    journal: Unsealed,
+    reach: Reach,
+) -> Result<Vec<Source<'static>>, JournalError> {
+    let Window { from, to } = reach.window();
+    let mut sources = Vec::new();
+    if let Reach::Since(_) = reach {
+        let corrected: HashSet<UtcMs> = journal.rows.iter().map(|row| row.at).collect();
+        let hidden = |at| at < journal.from || corrected.contains(&at);
+        sources.push(InMemory::source(0, shared.sealed.known_before(point, from, hidden)?));
+    }
+    if from < to {
+        let wholes = matches!(reach, Reach::Since(_));
+        sources.extend(shared.sealed.sources(point, Span { first: from, last: to.plus_ms(-1) }, wholes)?);
+    }
+    sources.push(InMemory::source(0, journal.rows));
+    Ok(sources)
+}
+
+/// What the journal has of the points and is not sealed, in their order.
 fn rows_of(
     shared: &Shared,
     points: &[PointId],
     reach: Reach,
     gone: &AtomicBool,
-) -> Result<Vec<Vec<Row>>, QueryError> {
+) -> Result<Vec<Unsealed>, QueryError> {
     shared.with_reader(|journal| {
         let mut gather = Gather::new(shared, journal, gone, points.len());
-        let keep = match reach {
-            Reach::First(_, limit) => Keep::First(limit),
-            Reach::Since(window) => {
-                look_back(&mut gather, shared, points, window.from)?;
-                Keep::All
-            }
+        let (keep, from) = match reach {
+            Reach::First(Window { from, .. }, limit) => (Keep::First(limit), vec![from; points.len()]),
+            Reach::Since(window) => (Keep::All, look_back(&mut gather, shared, points, window.from)?),
         };
         let wanted: Vec<_> = points.iter().copied().zip(0..).collect();
         gather.read(&wanted, reach.window(), keep)?;
-        Ok(gather.into_rows())
+        let rows = gather.into_rows().into_iter().zip(from);
+        Ok(rows.map(|(rows, from)| Unsealed { rows, from }).collect())
     })
 }
 
-/// Finds what was known of the points before an instant.
+/// Finds what was known of the points before an instant, as far as the journal says; returns how far
+/// back was looked for each.
 fn look_back(
     gather: &mut Gather<'_>,
     shared: &Shared,
     points: &[PointId],
     from: UtcMs,
-) -> Result<(), QueryError> {
+) -> Result<Vec<UtcMs>, QueryError> {
     // Of a point that never said anything nothing is looked for.
     let spoken = shared.last.many(points).into_iter().map(|last| last.is_some());
     let places = points.iter().copied().zip(0..).zip(spoken);
     let mut missing: Vec<_> = places.filter(|(_, spoken)| *spoken).map(|(place, _)| place).collect();
-    let mut until = from;
+    let (mut until, mut looked) = (from, vec![UtcMs(i64::MIN); points.len()]);
     for start in LOOK_BACK_MS.map(|ms| from.plus_ms(-ms)).into_iter().chain([UtcMs(i64::MIN)]) {
         gather.read(&missing, Window { from: start, to: until }, Keep::Last)?;
-        missing.retain(|(_, place)| gather.lacks_value(*place));
+        missing.retain(|(_, place)| {
+            let lacks = gather.lacks_value(*place);
+            if let Some(looked) = looked.get_mut(*place).filter(|_| !lacks) {
+                *looked = start;
+            }
+            lacks
+        });
         until = start;
     }
-    Ok(())
+    Ok(looked)
 }

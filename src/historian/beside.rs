@@ -4,6 +4,7 @@
 use super::catalogue::{CatalogueDb, CatalogueError};
 use super::history::{History, Shared};
 use super::journal::JournalReader;
+use super::sealed::Sealed;
 use super::segments::SegmentReader;
 use super::{CATALOGUE, JOURNAL, Metrics, store};
 use crate::point::Catalogue;
@@ -44,10 +45,13 @@ fn open(dir: &Path) -> Result<ReadOnly, CatalogueError> {
     let rows = CatalogueDb::open_reader(&dir.join(CATALOGUE))?;
     let catalogue = rows.points()?;
     let reader = move || Ok(Box::new(SegmentReader::open(&path)?) as Box<dyn JournalReader>);
-    let shared = Shared::new(Box::new(reader), dir.join(CATALOGUE), Metrics::default());
+    let metrics = Metrics::default();
+    let sealed = Arc::new(Sealed::new(dir.to_owned(), metrics.clone()));
+    let shared = Shared::new(Box::new(reader), sealed, dir.join(CATALOGUE), metrics);
     shared.texts.load(rows.texts()?);
     shared.add_devices(&rows.devices()?);
-    let (found, _) = store::recover(&journal, &rows, &shared.last)?;
+    let (found, _) = store::recover(&journal, &rows, &shared.sealed, &shared.last)?;
+    shared.advance_sealed(found.sealed_up_to);
     shared.head.send_replace(found.head);
     Ok(ReadOnly { catalogue, history: History(Arc::new(shared)) })
 }

@@ -1,7 +1,8 @@
 //! Everything about the readings that is not a reading: `catalogue.db`.
 //!
 //! Points with their epochs, the words and devices that records name by number, gaps, the
-//! instance id, and a copy of the last values that spares a restart the whole journal. A word
+//! instance id, a copy of the last values that spares a restart the whole journal, and how far the
+//! journal is sealed. A word
 //! or device is safe here *before* a record that names it is written, so a record never names
 //! what is not there; that order holds for any kind of journal.
 
@@ -48,6 +49,8 @@ const SCHEMA: &str = "
     );
     -- One row: the last values as of a place in the journal, encoded as a record.
     CREATE TABLE last (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, body BLOB NOT NULL);
+    -- One row: what stands in the journal up to there is also in the year files.
+    CREATE TABLE sealed (one INTEGER PRIMARY KEY CHECK (one = 1), up_to INTEGER NOT NULL);
 ";
 
 const KINDS: [(ValueKind, &str); 4] = [
@@ -78,6 +81,28 @@ pub(super) struct CatalogueDb(Connection);
 impl CatalogueDb {
     pub(super) fn open(path: &Path) -> Result<CatalogueDb, JournalError> {
         Ok(CatalogueDb(sqlite::open_file(path, SCHEMA, VERSION)?))
+    }
+
+    /// The place in the journal up to which all is sealed; 0 if nothing is.
+    pub(super) fn sealed_up_to(&self) -> Result<Seq, JournalError> {
+        let seq: Option<i64> =
+            self.0.query_row("SELECT up_to FROM sealed", [], |row| row.get(0)).optional()?;
+        Ok(Seq(seq.unwrap_or(0).cast_unsigned()))
+    }
+
+    /// Safe on disk when it returns.
+    pub(super) fn advance_sealed(&mut self, up_to: Seq) -> Result<(), JournalError> {
+        let sql = "INSERT OR REPLACE INTO sealed (one, up_to) VALUES (1, ?1)";
+        self.0.execute(sql, [up_to.0.cast_signed()])?;
+        Ok(())
+    }
+
+    /// Makes the copy of a catalogue fit a copy of the log that was taken before it: sealed up to
+    /// `sealed`, ending at `end`.
+    pub(super) fn turn_back(&mut self, sealed: Seq, end: Seq) -> Result<(), JournalError> {
+        self.advance_sealed(sealed)?;
+        self.0.execute("DELETE FROM last WHERE seq > ?1", [end.0.cast_signed()])?;
+        Ok(())
     }
 
     /// For reading beside the writer.

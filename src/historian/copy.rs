@@ -1,19 +1,24 @@
 //! A copy of the history beside whoever writes it, and whether a copy is sound.
 //!
-//! The order makes a copy whole without stopping anyone. A word or device is in the catalogue
-//! before a record names it, so the catalogue is copied after the end of the log was looked up,
-//! and the log is then copied up to that end, or to the copy of the last values if that is
-//! further. Files of sealed history come last: what was sealed and trimmed meanwhile is in them,
-//! and what stands in both counts once.
+//! The order makes a copy whole without stopping anyone. First is looked up how far the log is
+//! sealed and where it ends, then the log is copied up to that end, then the files of sealed history:
+//! all that was sealed at first is in them, and what was sealed meanwhile counts once although the log
+//! has it, too. The catalogue comes last, so that what any of them names by number is in it, and is
+//! told how far the log was sealed at first.
 
 use super::catalogue::CatalogueDb;
 use super::journal::{JournalError, JournalReader as _, Seq};
+use super::sealed::{Frontier, Sealed};
 use super::segments::{self, SegmentReader};
-use super::{CATALOGUE, CatalogueError, JOURNAL, codec};
+use super::{CATALOGUE, CatalogueError, JOURNAL, Metrics, codec};
 use crate::db::{self, DbError};
 use crate::point::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// About so many sealed readings are checked at once.
+const READINGS: usize = 100_000;
 
 /// Why there is no copy, or no sound one.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +35,9 @@ pub enum CopyError {
     /// The copy is damaged.
     #[error("{0}")]
     Damaged(String),
+    /// The log was given back while it was about to be copied.
+    #[error("the history was tidied up just then; take the backup again")]
+    Overtaken,
 }
 
 impl From<std::io::Error> for CopyError {
@@ -45,30 +53,38 @@ pub struct Facts {
     pub instance: String,
     /// The last batch in it.
     pub head: Seq,
-    /// Readings in its log.
+    /// Readings in it: sealed ones, and those of its log that are not.
     pub readings: u64,
 }
 
 /// Copies the history in `from` to the new folder `to`. `copied` is told of bytes as they come.
 pub fn copy(from: &Path, to: &Path, copied: &mut dyn FnMut(u64)) -> Result<(), CopyError> {
     std::fs::create_dir(to)?;
+    let sealed = CatalogueDb::open_reader(&from.join(CATALOGUE))?.sealed_up_to()?;
     let end = SegmentReader::open(&from.join(JOURNAL))?.last()?;
-    let copy_db = |name: &Path| -> Result<u64, CopyError> {
-        db::copy_file(&from.join(name), &to.join(name))?;
-        Ok(to.join(name).metadata()?.len())
-    };
-    copied(copy_db(Path::new(CATALOGUE))?);
-    let kept = CatalogueDb::open_reader(&to.join(CATALOGUE))?.last_values()?;
-    let end = kept.map_or(end, |(at, _)| end.max(at));
     std::fs::create_dir(to.join(JOURNAL))?;
     segments::copy(&from.join(JOURNAL), &to.join(JOURNAL), end, copied)?;
-    for name in others(from)? {
-        copied(copy_db(&name)?);
+    if !goes_on_behind(&to.join(JOURNAL), sealed)? {
+        return Err(CopyError::Overtaken);
     }
+    for name in others(from)?.into_iter().chain([CATALOGUE.into()]) {
+        db::copy_file(&from.join(&name), &to.join(&name))?;
+        copied(to.join(name).metadata()?.len());
+    }
+    CatalogueDb::open(&to.join(CATALOGUE))?.turn_back(sealed, end)?;
     for dir in [to.join(JOURNAL), to.to_owned()] {
         std::fs::File::open(dir)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Whether a log has all behind a place. Between looking up how far it is sealed and opening it, it
+/// may have been trimmed.
+fn goes_on_behind(journal: &Path, at: Seq) -> Result<bool, CopyError> {
+    let page = SegmentReader::open(journal)?.after(at)?;
+    let Some(first) = page.first() else { return Ok(true) };
+    let batches = codec::sections(&first.body).map_or(0, |sections| sections.left());
+    Ok(first.last.0.saturating_sub(batches) <= at.0)
 }
 
 /// The SQLite files of the folder besides the catalogue.
@@ -94,6 +110,7 @@ pub fn verify(dir: &Path) -> Result<Facts, CopyError> {
     }
     let catalogue = CatalogueDb::open_reader(&dir.join(CATALOGUE))?;
     catalogue.points()?;
+    let sealed = check_sealed(dir)?;
     let journal = SegmentReader::open(&dir.join(JOURNAL))?;
     if journal.skipped() > 0 {
         return Err(CopyError::Damaged("the journal has a place that holds no record".to_owned()));
@@ -104,14 +121,15 @@ pub fn verify(dir: &Path) -> Result<Facts, CopyError> {
             place.0
         )));
     }
-    let readings = check_records(&journal, &Named::of(&catalogue)?)?;
-    Ok(Facts { instance: catalogue.instance()?, head: journal.last()?, readings })
+    let up_to = catalogue.sealed_up_to()?;
+    let readings = sealed + check_records(&journal, up_to, &Named::of(&catalogue)?)?;
+    Ok(Facts { instance: catalogue.instance()?, head: journal.last()?.max(up_to), readings })
 }
 
 /// What a history says of itself at a glance: its readings are not counted.
 pub fn glance(dir: &Path) -> Result<Facts, CopyError> {
     let catalogue = CatalogueDb::open_reader(&dir.join(CATALOGUE))?;
-    let head = SegmentReader::open(&dir.join(JOURNAL))?.last()?;
+    let head = SegmentReader::open(&dir.join(JOURNAL))?.last()?.max(catalogue.sealed_up_to()?);
     Ok(Facts { instance: catalogue.instance()?, head, readings: 0 })
 }
 
@@ -128,8 +146,30 @@ impl Named {
     }
 }
 
-/// How many readings the log has, if all of it is sound.
-fn check_records(journal: &SegmentReader, named: &Named) -> Result<u64, CopyError> {
+/// How many readings are sealed, if all that is sealed is sound.
+fn check_sealed(dir: &Path) -> Result<u64, CopyError> {
+    let metrics = Metrics::default();
+    let (sealed, mut readings) = (Arc::new(Sealed::new(dir.to_owned(), metrics.clone())), 0);
+    let mut frontier = Frontier::behind(Seq(0));
+    loop {
+        let loads = sealed.loads_behind(frontier, READINGS)?;
+        let rows = loads.places.iter().flat_map(|load| &load.rows);
+        readings += rows.map(|(_, rows)| rows.len() as u64).sum::<u64>();
+        match loads.places.last().filter(|_| loads.more) {
+            Some(last) => frontier = last.frontier,
+            None => break,
+        }
+    }
+    match metrics.damaged.get() {
+        0 => Ok(readings),
+        places => Err(CopyError::Damaged(format!(
+            "{places} places of sealed readings are not as they were written"
+        ))),
+    }
+}
+
+/// How many readings the log has that are not sealed, if all of it is sound.
+fn check_records(journal: &SegmentReader, sealed_up_to: Seq, named: &Named) -> Result<u64, CopyError> {
     let (mut at, mut readings) = (Seq(0), 0);
     loop {
         let page = journal.after(at)?;
@@ -149,7 +189,7 @@ fn check_records(journal: &SegmentReader, named: &Named) -> Result<u64, CopyErro
                     {
                         return Err(wrong(format!("the word {} is not in the catalogue", id.0)));
                     }
-                    readings += 1;
+                    readings += u64::from(record.last > sealed_up_to);
                 }
             }
         }

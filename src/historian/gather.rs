@@ -1,4 +1,4 @@
-//! The journal's rows of several points, in one reading of it.
+//! The journal's rows of several points that are not sealed, in one reading of it.
 
 use super::codec::{self, CodecError};
 use super::history::Shared;
@@ -29,6 +29,8 @@ pub(super) struct Gather<'a> {
     shared: &'a Shared,
     journal: &'a dyn JournalReader,
     gone: &'a AtomicBool,
+    /// What stands before it is read from the year files.
+    sealed_up_to: Seq,
     rows_max: usize,
     /// For each wanted point the rows found so far, in the order of their arrival.
     found: Vec<Found>,
@@ -50,7 +52,15 @@ impl<'a> Gather<'a> {
         points: usize,
     ) -> Gather<'a> {
         let found = (0..points).map(|_| Found { rows: Vec::new(), until: UtcMs(i64::MAX) }).collect();
-        Gather { shared, journal, gone, rows_max: ROWS_MAX, found, held: 0 }
+        Gather {
+            shared,
+            journal,
+            gone,
+            sealed_up_to: shared.sealed_up_to(),
+            rows_max: ROWS_MAX,
+            found,
+            held: 0,
+        }
     }
 
     /// Reads the rows of a window; `wanted` is a point and its place among all of them.
@@ -65,20 +75,20 @@ impl<'a> Gather<'a> {
         }
         let (places, mut scratch) = (Places::of(wanted), Vec::new());
         let span = Span { first: window.from, last: window.to.plus_ms(-1) };
-        let mut behind: Option<Record> = None;
+        let mut at = self.sealed_up_to;
         loop {
             if self.gone.load(Ordering::Relaxed) {
                 return Err(QueryError::Stopped);
             }
-            let mut page = self.journal.within(span, behind.as_ref())?;
+            let page = self.journal.within(span, at)?;
             for record in &page {
                 scratch.clear();
                 if self.shared.decode(rows_in(record, &places, span, &mut scratch)).is_some() {
                     self.take(&scratch, keep)?;
                 }
             }
-            let Some(last) = page.pop() else { return Ok(()) };
-            behind = Some(last);
+            let Some(last) = page.last() else { return Ok(()) };
+            at = last.last;
         }
     }
 

@@ -26,6 +26,17 @@ pub struct Limits {
     pub retry_max_ms: u64,
     /// Bytes of journal a restart may have to read again to know the last values.
     pub replay_bytes: usize,
+    /// The journal is sealed when so many bytes of records are not.
+    pub seal_bytes: u64,
+    /// The journal is sealed when something in it has waited so long. Milliseconds.
+    pub seal_ms: u64,
+    /// After a failure, the next try to seal comes this much later. Milliseconds.
+    pub seal_retry_ms: u64,
+    /// Bytes of sealed journal kept for those who follow it; whoever comes later reads the year
+    /// files.
+    pub keep_bytes: u64,
+    /// Readings older than this are forgotten; none: never. Days.
+    pub raw_days: Option<u32>,
 }
 
 impl Default for Limits {
@@ -37,6 +48,11 @@ impl Default for Limits {
             retry_min_ms: 100,
             retry_max_ms: 5_000,
             replay_bytes: 16 << 20,
+            seal_bytes: 64 << 20,
+            seal_ms: 3_600_000,
+            seal_retry_ms: 60_000,
+            keep_bytes: 1 << 30,
+            raw_days: None,
         }
     }
 }
@@ -74,7 +90,7 @@ pub(super) struct Group {
 
 /// A group that takes no more.
 #[derive(Debug)]
-pub(super) struct Sealed {
+pub(super) struct Closed {
     /// What goes into the catalogue first.
     pub additions: Additions,
     /// What then goes into the journal.
@@ -127,12 +143,12 @@ impl Group {
 
     /// Closes it, with the words given out since the last one: whoever put a word into a batch
     /// had its number before.
-    pub(super) fn seal(mut self, texts: &Texts) -> Sealed {
+    pub(super) fn close(mut self, texts: &Texts) -> Closed {
         let last = self.last();
         texts.drain_into(&mut self.additions);
         let (body, span) = self.builder.finish();
         let record = Record { last, span, body };
-        Sealed { additions: self.additions, record, batches: self.batches, acks: self.acks }
+        Closed { additions: self.additions, record, batches: self.batches, acks: self.acks }
     }
 
     fn last(&self) -> Seq {
@@ -140,7 +156,7 @@ impl Group {
     }
 }
 
-impl Sealed {
+impl Closed {
     pub(super) fn readings(&self) -> u64 {
         self.batches.iter().map(|batch| batch.readings.len() as u64).sum()
     }
@@ -198,10 +214,10 @@ mod tests {
         while !group.accept(feed("new"), &mut devices, Mono(0), &limits) {
             batches += 1;
         }
-        let sealed = group.seal(&Texts::default());
-        assert_eq!(sealed.record.last, Seq(11 + batches));
-        assert_eq!(sealed.additions.devices, [(5, "new".into())]);
-        assert_eq!(sealed.additions.gaps, [(Seq(12), lost)]);
-        assert!((30..60).contains(&sealed.record.body.len()));
+        let closed = group.close(&Texts::default());
+        assert_eq!(closed.record.last, Seq(11 + batches));
+        assert_eq!(closed.additions.devices, [(5, "new".into())]);
+        assert_eq!(closed.additions.gaps, [(Seq(12), lost)]);
+        assert!((30..60).contains(&closed.record.body.len()));
     }
 }

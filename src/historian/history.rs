@@ -6,18 +6,20 @@
 
 use super::catalogue::{CatalogueDb, CatalogueError};
 use super::codec::{self, CodecError};
+use super::follow::Followers;
 use super::journal::{JournalError, JournalReader, Record, Seq};
 use super::last::LastValues;
 use super::metrics::Metrics;
 use super::query::QueryError;
 use super::recent::Recent;
+use super::sealed::Sealed;
 use super::sqlite;
 use super::texts::Texts;
 use crate::point::{Batch, Catalogue, PointId, Reading, UtcMs};
 use crate::readings::Lost;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{Semaphore, watch};
 
@@ -66,6 +68,10 @@ pub(super) struct Shared {
     pub devices: RwLock<HashMap<u32, Arc<str>>>,
     pub metrics: Metrics,
     pub catalogue: PathBuf,
+    pub sealed: Arc<Sealed>,
+    /// Only grows.
+    sealed_up_to: AtomicU64,
+    pub followers: Followers,
     open: OpenReader,
     idle: Mutex<Vec<Box<dyn JournalReader>>>,
     permits: Arc<Semaphore>,
@@ -74,7 +80,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(open: OpenReader, catalogue: PathBuf, metrics: Metrics) -> Shared {
+    pub(super) fn new(open: OpenReader, sealed: Arc<Sealed>, catalogue: PathBuf, metrics: Metrics) -> Shared {
         Shared {
             last: LastValues::default(),
             recent: Recent::default(),
@@ -83,6 +89,9 @@ impl Shared {
             devices: RwLock::default(),
             metrics,
             catalogue,
+            sealed,
+            sealed_up_to: AtomicU64::new(0),
+            followers: Followers::default(),
             open,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(READERS_MAX)),
@@ -90,12 +99,22 @@ impl Shared {
         }
     }
 
+    /// The place up to which all is sealed. Who reads it before the journal, and the journal before
+    /// the sealed readings, misses nothing.
+    pub(super) fn sealed_up_to(&self) -> Seq {
+        Seq(self.sealed_up_to.load(Ordering::Acquire))
+    }
+
+    pub(super) fn advance_sealed(&self, up_to: Seq) {
+        self.sealed_up_to.fetch_max(up_to.0, Ordering::AcqRel);
+    }
+
     pub(super) fn add_devices(&self, rows: &[(u32, Arc<str>)]) {
         let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
         devices.extend(rows.iter().map(|(id, name)| (*id, Arc::clone(name))));
     }
 
-    fn device(&self, id: u32) -> Arc<str> {
+    pub(super) fn device(&self, id: u32) -> Arc<str> {
         let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
         devices.get(&id).map_or_else(|| "unknown".into(), Arc::clone)
     }
@@ -122,6 +141,36 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// The journal's batches behind `after`.
+    pub(super) fn tail(
+        &self,
+        journal: &dyn JournalReader,
+        gone: &AtomicBool,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<(Seq, Arc<Batch>)>, JournalError> {
+        let (mut out, mut at) = (Vec::new(), after);
+        while out.is_empty() && limit > 0 && !gone.load(Ordering::Relaxed) {
+            let page = journal.after(at)?;
+            let Some(last) = page.last() else { break };
+            at = last.last;
+            let records = page.iter().filter_map(|record| self.decode(batches_in(self, record)));
+            out.extend(records.flatten().filter(|(seq, _)| *seq > after).take(limit));
+        }
+        Ok(out)
+    }
+
+    /// Whether the journal has the batch behind `at`, which is sealed.
+    pub(super) fn holds_behind(&self, journal: &dyn JournalReader, at: Seq) -> Result<bool, JournalError> {
+        let page = journal.after(at)?;
+        let Some(first) = page.first() else { return Ok(false) };
+        // What cannot be counted is damaged, and sealed as far as it could be read.
+        let batches = self.decode(codec::sections(&first.body).map(|sections| sections.left()));
+        Ok(batches.is_some_and(|batches| first.last.0 - batches.min(first.last.0) <= at.0))
+    }
+}
+
 impl std::fmt::Debug for History {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("History").field("head", &*self.0.head.borrow()).finish_non_exhaustive()
@@ -139,24 +188,13 @@ impl History {
         Ok(self.0.last.many(points))
     }
 
-    /// The log behind `after`, in order: up to `limit` batches with their places, fewer if they
-    /// are large. Empty when there is nothing behind it yet; then wait on [`History::head`].
+    /// What the journal still has of the log behind `after`, in order: up to `limit` batches with
+    /// their places, fewer if they are large. Who must miss nothing has [`History::follow`].
     pub async fn tail(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Arc<Batch>)>, HistoryError> {
         if let Some(recent) = self.0.recent.behind(after, limit) {
             return Ok(recent);
         }
-        self.read(move |shared, journal, gone| {
-            let (mut out, mut at) = (Vec::new(), after);
-            while out.is_empty() && limit > 0 && !gone.load(Ordering::Relaxed) {
-                let page = journal.after(at)?;
-                let Some(last) = page.last() else { break };
-                at = last.last;
-                let records = page.iter().filter_map(|record| shared.decode(batches_in(shared, record)));
-                out.extend(records.flatten().filter(|(seq, _)| *seq > after).take(limit));
-            }
-            Ok(out)
-        })
-        .await
+        self.read(move |shared, journal, gone| shared.tail(journal, gone, after, limit)).await
     }
 
     /// The last batch on disk; wakes on each commit.
@@ -184,7 +222,7 @@ impl History {
         &self.0.texts
     }
 
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared, &dyn JournalReader, &AtomicBool) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, HistoryError> {

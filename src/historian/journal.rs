@@ -97,9 +97,8 @@ pub trait JournalReader: Send {
     /// [`PAGE_BYTES`] at most.
     fn after(&self, after: Seq) -> Result<Vec<Record>, JournalError>;
 
-    /// Records that touch `span`, in an order of its own; the next page is behind the last
-    /// record of the page before.
-    fn within(&self, span: Span, behind: Option<&Record>) -> Result<Vec<Record>, JournalError>;
+    /// As [`JournalReader::after`], but only records that touch `span`.
+    fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError>;
 }
 
 /// The writing side.
@@ -115,6 +114,9 @@ pub trait Journal: JournalReader {
     /// between; true when there is nothing left to do. Some of them may stay, but the oldest go
     /// first, never one behind `up_to`, and never the last of all: the end of the log stays known.
     fn trim(&mut self, up_to: Seq) -> Result<bool, JournalError>;
+
+    /// Room its records take. Bytes.
+    fn bytes(&self) -> u64;
 
     /// What had to be repaired when it was opened, in a sentence for a person.
     fn repaired(&self) -> Option<String>;

@@ -22,8 +22,12 @@ pub struct Metrics {
     pub given_up: Counter,
     /// Handles thrown away after an error.
     pub poisoned: Counter,
-    /// Damaged records met while reading; the same one counts each time.
+    /// Damaged records and sealed columns met while reading; the same one counts each time.
     pub damaged: Counter,
+    /// Readings that left the journal for the year files.
+    pub sealed: Counter,
+    /// Merges of sealed parts.
+    pub merges: Counter,
     /// Number of the last batch on disk.
     pub head: Gauge,
 }
@@ -40,6 +44,8 @@ impl Default for Metrics {
             given_up: Counter::default(),
             poisoned: Counter::default(),
             damaged: Counter::default(),
+            sealed: Counter::default(),
+            merges: Counter::default(),
             head: Gauge::default(),
         }
     }
@@ -54,7 +60,9 @@ impl Metrics {
             ("historian_lost", "Readings that never arrived, by gap records", &self.lost),
             ("historian_given_up", "Readings of commits given up at a stop", &self.given_up),
             ("historian_poisoned", "Handles thrown away after an error", &self.poisoned),
-            ("historian_damaged", "Damaged records met while reading", &self.damaged),
+            ("historian_damaged", "Damaged records and columns met while reading", &self.damaged),
+            ("historian_sealed", "Readings sealed since the start", &self.sealed),
+            ("historian_merges", "Merges of sealed parts", &self.merges),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());

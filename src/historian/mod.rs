@@ -3,9 +3,10 @@
 //! Read in this order: [`journal`] (what the log must do), `codec` (what stands in it), `group`
 //! (what is committed together), `store` (how a failure is survived), `task` (the writer),
 //! [`history`] (the readers), [`ask`] (questions to them, over `gather`), [`query`] (what is made of
-//! rows), [`summary`] (what a stretch of them comes to); then `segments` (the files of the log),
-//! `bytes`, `sqlite` and `catalogue` (the SQL), `import`, `copy`, `last`, `recent`, [`texts`],
-//! [`datadir`], [`metrics`]. [`chunk`] (sealed history as bytes) is written by nobody yet.
+//! rows), [`summary`] (what a stretch of them comes to), [`chunk`] (sealed history as bytes), `sealed`
+//! (old readings leave the journal), [`follow`] (those who read the log in order); then `segments`
+//! (the files of the log), `bytes`, `sqlite` and `catalogue` (the SQL), `import`, `copy`, `last`,
+//! `recent`, [`texts`], [`datadir`], [`metrics`].
 //!
 //! **Invariant:** an acknowledged reading is on disk; after a failed write or sync nothing is
 //! acknowledged and no handle is used again; no reading changes or vanishes once it is in the log.
@@ -19,9 +20,11 @@ mod task;
 pub mod history;
 mod gather;
 pub mod ask;
+pub mod follow;
 pub mod summary;
 pub mod chunk;
 pub mod query;
+mod sealed;
 mod segments;
 #[cfg(test)]
 mod suite;
@@ -40,6 +43,7 @@ pub use ask::{Answers, Reach};
 pub use beside::{ReadOnly, points_of, read_only};
 pub use catalogue::CatalogueError;
 pub use datadir::{DataDir, DataDirError, Layout};
+pub use follow::Follower;
 pub use group::Limits;
 pub use history::{History, HistoryError, Range};
 pub use import::Importer;
@@ -53,6 +57,7 @@ use crate::readings::HistorianFeed;
 use group::Devices;
 use history::Shared;
 use journal::{Journal, JournalReader};
+use sealed::{Duty, Sealed, Sealer};
 use segments::{Index, SegmentJournal};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -126,19 +131,31 @@ impl Historian {
         // The folder's own name must be safe, too.
         sqlite::sync_parent(&dir.canonicalize()?)?;
         let mut store = Store::new(journal, dir.join(CATALOGUE));
+        let sealed = Arc::new(Sealed::new(dir.to_owned(), metrics.clone()));
+        let journal = Box::new(Arc::clone(&index));
+        let mut sealer = Sealer::new(dir.to_owned(), journal, Arc::clone(&sealed), metrics.clone());
+        sealer.open(store.catalogue(|db| db.sealed_up_to())?)?;
         let reader = move || Ok(Box::new(Arc::clone(&index)) as Box<dyn JournalReader>);
-        let shared = Arc::new(Shared::new(Box::new(reader), dir.join(CATALOGUE), metrics));
+        let shared = Arc::new(Shared::new(Box::new(reader), sealed, dir.join(CATALOGUE), metrics));
         let mut devices = Devices::default();
         let (instance, texts, rows) =
             store.catalogue(|db| Ok::<_, JournalError>((db.instance()?, db.texts()?, db.devices()?)))?;
         shared.texts.load(texts);
         shared.add_devices(&rows);
         devices.load(&rows);
-        let found = store.recover(&shared.last)?;
+        let found = store.recover(&shared.last, &shared.sealed)?;
+        shared.advance_sealed(found.sealed_up_to);
+        let mut duty = Duty::default();
+        if found.sealed_up_to < found.head {
+            duty.add(store.journal_bytes()?, clock.mono());
+        }
         shared.head.send_replace(found.head);
         shared.metrics.head.set(found.head.0.cast_signed());
         let writer = Writer {
             store: Arc::new(Mutex::new(store)),
+            sealer: Arc::new(Mutex::new(sealer)),
+            duty,
+            sealing: None,
             shared: Arc::clone(&shared),
             devices,
             after: found.after,

@@ -429,6 +429,10 @@ impl Journal for SegmentJournal {
         Ok(done)
     }
 
+    fn bytes(&self) -> u64 {
+        self.index.read().iter().map(|segment| segment.end).sum()
+    }
+
     fn repaired(&self) -> Option<String> {
         let Repaired { cut_bytes, skipped } = self.repaired;
         (self.repaired != Repaired::default()).then(|| {
@@ -446,8 +450,8 @@ impl JournalReader for SegmentJournal {
         page(&self.index, after, |_| true)
     }
 
-    fn within(&self, span: Span, behind: Option<&Record>) -> Result<Vec<Record>, JournalError> {
-        page(&self.index, behind.map_or(Seq(0), |record| record.last), touches(span))
+    fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError> {
+        page(&self.index, after, touches(span))
     }
 }
 
@@ -583,9 +587,9 @@ impl JournalReader for SegmentReader {
         page(&self.index, after, |_| true)
     }
 
-    fn within(&self, span: Span, behind: Option<&Record>) -> Result<Vec<Record>, JournalError> {
+    fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError> {
         self.refresh()?;
-        page(&self.index, behind.map_or(Seq(0), |record| record.last), touches(span))
+        page(&self.index, after, touches(span))
     }
 }
 
@@ -599,8 +603,8 @@ impl JournalReader for Arc<Index> {
         page(self, after, |_| true)
     }
 
-    fn within(&self, span: Span, behind: Option<&Record>) -> Result<Vec<Record>, JournalError> {
-        page(self, behind.map_or(Seq(0), |record| record.last), touches(span))
+    fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError> {
+        page(self, after, touches(span))
     }
 }
 

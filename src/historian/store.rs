@@ -7,11 +7,14 @@
 
 use super::catalogue::CatalogueDb;
 use super::codec::{self, CodecError};
-use super::group::Sealed;
+use super::group::Closed;
 use super::journal::{Journal, JournalError, JournalReader, Record, Seq};
 use super::last::LastValues;
+use super::query::Row;
+use super::sealed::Sealed;
 use crate::point::{Reading, UtcMs};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Opens the journal for writing; called again after every failure. Tests hand in one that fails.
 pub(super) type OpenJournal = Box<dyn FnMut() -> Result<Box<dyn Journal>, JournalError> + Send>;
@@ -23,6 +26,27 @@ pub(super) struct Store {
     handles: Option<Handles>,
     /// Bytes of records behind the copy of the last values.
     since_copy: usize,
+    /// What the journal may give back.
+    spare: Spare,
+}
+
+/// How much of the journal is there twice.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spare {
+    /// The place of the copy of the last values: a start reads on from there.
+    copied: Seq,
+    /// The place up to which all was sealed when the last sealing began: what was sealed since
+    /// stays for those who follow the log.
+    sealed: Seq,
+}
+
+/// Who needs how much of what is sealed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keep {
+    /// The lowest place of those who follow the log, if anyone does.
+    pub behind: Option<Seq>,
+    /// At most so many bytes of journal are kept for them.
+    pub bytes: u64,
 }
 
 struct Handles {
@@ -39,13 +63,17 @@ pub(super) struct Recovered {
     pub head: Seq,
     /// Behind this, numbers are free.
     pub after: Seq,
+    /// The place of the copy of the last values that was used; 0 if none was.
+    copied: Seq,
+    /// Up to there all is sealed.
+    pub sealed_up_to: Seq,
     /// What had to be done, for a person.
     pub repaired: Vec<String>,
 }
 
 impl Store {
     pub(super) fn new(open_journal: OpenJournal, catalogue_path: PathBuf) -> Store {
-        Store { open_journal, catalogue_path, handles: None, since_copy: 0 }
+        Store { open_journal, catalogue_path, handles: None, since_copy: 0, spare: Spare::default() }
     }
 
     /// Works on the catalogue; an error poisons the handles.
@@ -61,7 +89,7 @@ impl Store {
     }
 
     /// Makes a group durable. On an error it is not, or not surely: try again.
-    pub(super) fn commit(&mut self, group: &Sealed) -> Result<(), JournalError> {
+    pub(super) fn commit(&mut self, group: &Closed) -> Result<(), JournalError> {
         let done = self.handles(true).and_then(|handles| handles.commit(group));
         if done.is_ok() {
             self.since_copy += group.record.body.len();
@@ -76,19 +104,41 @@ impl Store {
         last: &LastValues,
         head: Seq,
         replay_bytes: usize,
+        keep: Keep,
     ) -> Result<(), JournalError> {
         let copy = self.since_copy >= replay_bytes.max(1);
+        let mut spare = self.spare;
         let done = self.handles(true).and_then(|handles| {
             if copy {
                 handles.catalogue.keep_last_values(head, &last.encode())?;
+                spare.copied = head;
             }
-            handles.journal.tidy()
+            handles.journal.tidy()?;
+            let crowded = handles.journal.bytes() > keep.bytes;
+            let needed = keep.behind.filter(|_| !crowded).unwrap_or(head);
+            handles.journal.trim(spare.sealed.min(spare.copied).min(needed)).map(drop)
         });
+        self.spare = spare;
         if copy {
             // Failed or not: the next one when the journal has grown as much again.
             self.since_copy = 0;
         }
         self.keep_or_poison(done)
+    }
+
+    /// All up to there is sealed, durably when it returns.
+    pub(super) fn advance_sealed(&mut self, up_to: Seq) -> Result<(), JournalError> {
+        self.catalogue(|db| db.advance_sealed(up_to))
+    }
+
+    /// A sealing is over that began when all up to `before` was sealed.
+    pub(super) fn sealing_done(&mut self, before: Seq) {
+        self.spare.sealed = before;
+    }
+
+    /// Room the records of the journal take. Bytes.
+    pub(super) fn journal_bytes(&mut self) -> Result<u64, JournalError> {
+        self.handles(false).map(|handles| handles.journal.bytes())
     }
 
     /// Throws the handles away.
@@ -97,11 +147,16 @@ impl Store {
     }
 
     /// Rebuilds the last values: from the copy and the records behind it.
-    pub(super) fn recover(&mut self, last: &LastValues) -> Result<Recovered, JournalError> {
+    pub(super) fn recover(
+        &mut self,
+        last: &LastValues,
+        sealed: &Arc<Sealed>,
+    ) -> Result<Recovered, JournalError> {
         let handles = self.handles(false)?;
-        let (mut found, bytes) = recover(&*handles.journal, &handles.catalogue, last)?;
+        let (mut found, bytes) = recover(&*handles.journal, &handles.catalogue, sealed, last)?;
         found.repaired.extend(handles.journal.repaired());
         self.since_copy = bytes;
+        self.spare.copied = found.copied;
         Ok(found)
     }
 
@@ -126,7 +181,7 @@ impl Store {
 }
 
 impl Handles {
-    fn commit(&mut self, group: &Sealed) -> Result<(), JournalError> {
+    fn commit(&mut self, group: &Closed) -> Result<(), JournalError> {
         if !group.additions.is_empty() {
             self.catalogue.add(&group.additions)?;
         }
@@ -153,10 +208,17 @@ impl Handles {
 pub(super) fn recover(
     journal: &dyn JournalReader,
     catalogue: &CatalogueDb,
+    sealed: &Arc<Sealed>,
     last: &LastValues,
 ) -> Result<(Recovered, usize), JournalError> {
-    let mut found = Recovered { head: journal.last()?, ..Recovered::default() };
+    let sealed_up_to = catalogue.sealed_up_to()?;
+    let head = journal.last()?.max(sealed_up_to);
+    let mut found = Recovered { head, sealed_up_to, ..Recovered::default() };
     let mut at = load_copy(catalogue, last, &mut found)?;
+    found.copied = at;
+    if at == Seq(0) {
+        load_sealed(sealed, last)?;
+    }
     found.after = found.after.max(found.head);
     let (mut replayed, mut damaged, mut bytes) = (0_u64, Vec::new(), 0);
     loop {
@@ -184,6 +246,16 @@ pub(super) fn recover(
         found.repaired.push(format!("Skipped {count} damaged records, the first at {}: {error}.", seq.0));
     }
     Ok((found, bytes))
+}
+
+/// The last sealed values, for what the journal no longer has.
+fn load_sealed(sealed: &Arc<Sealed>, last: &LastValues) -> Result<(), JournalError> {
+    for point in sealed.points()? {
+        for Row { at, value, quality, .. } in sealed.known_before(point, UtcMs(i64::MAX), |_| false)? {
+            last.apply(at, &[Reading { point, at, value, quality }]);
+        }
+    }
+    Ok(())
 }
 
 /// Loads the copy of the last values and returns the place to read on from.

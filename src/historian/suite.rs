@@ -30,7 +30,7 @@ pub(super) fn all(journal: &dyn JournalReader) -> Vec<Record> {
 
 fn within(journal: &dyn JournalReader, span: Span) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
-    while let page = journal.within(span, records.last()).unwrap()
+    while let page = journal.within(span, records.last().map_or(Seq(0), |record| record.last)).unwrap()
         && !page.is_empty()
     {
         records.extend(page);

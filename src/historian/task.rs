@@ -1,19 +1,27 @@
 //! The writer: gathers batches, commits them, and only then keeps the promises that hang on them.
 
-use super::group::{Devices, Group, Limits, Sealed};
+use super::group::{Closed, Devices, Group, Limits};
 use super::history::Shared;
 use super::journal::{JournalError, Seq};
-use super::store::Store;
+use super::sealed::{Duty, Sealer};
+use super::store::{Keep, Store};
 use crate::clock::{Clock, Mono};
+use crate::point::UtcMs;
 use crate::readings::HistorianFeed;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(super) struct Writer {
     /// Locked only by a blocking thread: the one commit or tidying that runs, or a declaration.
     pub store: Arc<Mutex<Store>>,
+    /// Locked only by the one sealing that runs.
+    pub sealer: Arc<Mutex<Sealer>>,
+    pub duty: Duty,
+    /// The sealing that runs, and what it takes care of.
+    pub sealing: Option<(Duty, JoinHandle<Result<(), JournalError>>)>,
     pub shared: Arc<Shared>,
     pub devices: Devices,
     /// Behind this, numbers are free.
@@ -27,12 +35,18 @@ impl Writer {
     /// See [`super::Historian::run`].
     pub(super) async fn run(mut self, mut feeds: mpsc::Receiver<HistorianFeed>, stop: CancellationToken) {
         while let Some(group) = self.gather(&mut feeds, &stop).await {
-            let group = Arc::new(group.seal(&self.shared.texts));
+            let group = Arc::new(group.close(&self.shared.texts));
             if !self.commit(&group, &stop).await {
                 break;
             }
             self.publish(&group);
+            self.seal().await;
             self.tidy(self.limits.replay_bytes).await;
+        }
+        if let Some((_, sealing)) = self.sealing.take()
+            && let Err(died) = sealing.await
+        {
+            tracing::error!(%died, "The sealing of old readings ended in a fault of the program.");
         }
         // So that the next start need not read the journal.
         self.tidy(0).await;
@@ -76,7 +90,7 @@ impl Writer {
     /// Tries until the group is on disk. Meanwhile the channel fills and whoever feeds it
     /// decides. Once the stop is asked for there is one more try; then false, and nothing of the
     /// group is acknowledged.
-    async fn commit(&mut self, group: &Arc<Sealed>, stop: &CancellationToken) -> bool {
+    async fn commit(&mut self, group: &Arc<Closed>, stop: &CancellationToken) -> bool {
         let mut pause = self.limits.retry_min_ms;
         loop {
             let last_try = stop.is_cancelled();
@@ -107,7 +121,7 @@ impl Writer {
     }
 
     /// The group is on disk: now it may be seen and acknowledged.
-    fn publish(&mut self, group: &Sealed) {
+    fn publish(&mut self, group: &Closed) {
         let metrics = &self.shared.metrics;
         metrics.commits.inc();
         metrics.readings.inc_by(group.readings());
@@ -119,6 +133,7 @@ impl Writer {
         }
         self.shared.recent.extend(&group.batches, group.record.last);
         self.after = group.record.last;
+        self.duty.add(group.record.body.len() as u64, self.clock.mono());
         metrics.head.set(self.after.0.cast_signed());
         self.shared.head.send_replace(self.after);
         for ack in &group.acks {
@@ -128,8 +143,36 @@ impl Writer {
 
     async fn tidy(&mut self, replay_bytes: usize) {
         let (shared, head) = (Arc::clone(&self.shared), self.after);
-        if let Err(error) = self.blocking(move |store| store.tidy(&shared.last, head, replay_bytes)).await {
+        let keep = Keep { behind: shared.followers.lowest(), bytes: self.limits.keep_bytes };
+        let tidy = move |store: &mut Store| store.tidy(&shared.last, head, replay_bytes, keep);
+        if let Err(error) = self.blocking(tidy).await {
             self.ill(&error);
+        }
+    }
+
+    /// Looks after the sealing, which runs beside the commits: takes notice of its end, and begins
+    /// another when it is time.
+    async fn seal(&mut self) {
+        let now = self.clock.mono();
+        if let Some((taken, sealing)) = self.sealing.take_if(|(_, sealing)| sealing.is_finished())
+            && !matches!(sealing.await, Ok(Ok(())))
+        {
+            self.duty.put_back(taken, now, &self.limits);
+        }
+        if self.sealing.is_none()
+            && let Some(taken) = self.duty.take(now, &self.limits)
+        {
+            let (sealer, store) = (Arc::clone(&self.sealer), Arc::clone(&self.store));
+            let (shared, head) = (Arc::clone(&self.shared), self.after);
+            let horizon = self.limits.raw_days.map(|days| horizon(self.clock.utc(), days));
+            let work = move || {
+                let done = seal(&sealer, &store, &shared, head, horizon);
+                if let Err(error) = &done {
+                    tracing::error!(%error, "Old readings could not be sealed; they stay in the journal, and it is tried again.");
+                }
+                done
+            };
+            self.sealing = Some((taken, tokio::task::spawn_blocking(work)));
         }
     }
 
@@ -172,6 +215,35 @@ impl Writer {
         });
         before
     }
+}
+
+/// Nothing before it is kept.
+fn horizon(now: UtcMs, days: u32) -> UtcMs {
+    now.plus_ms(-i64::from(days) * 86_400_000)
+}
+
+/// Seals up to `head`, then forgets what ended before the horizon.
+pub(super) fn seal(
+    sealer: &Mutex<Sealer>,
+    store: &Mutex<Store>,
+    shared: &Shared,
+    head: Seq,
+    horizon: Option<UtcMs>,
+) -> Result<(), JournalError> {
+    let mut sealer = sealer.lock().unwrap_or_else(PoisonError::into_inner);
+    let store = || store.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = shared.sealed_up_to();
+    sealer.seal(before, head, |up_to| {
+        store().advance_sealed(up_to)?;
+        shared.advance_sealed(up_to);
+        Ok(())
+    })?;
+    store().sealing_done(before);
+    if let Some(horizon) = horizon {
+        let freed = sealer.forget(|_| horizon)?;
+        tracing::info!(bytes = freed, "Readings beyond their time were forgotten.");
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -229,8 +301,8 @@ mod tests {
         fn after(&self, after: Seq) -> Result<Vec<Record>, JournalError> {
             self.journal.after(after)
         }
-        fn within(&self, span: Span, behind: Option<&Record>) -> Result<Vec<Record>, JournalError> {
-            self.journal.within(span, behind)
+        fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError> {
+            self.journal.within(span, after)
         }
     }
 
@@ -257,6 +329,9 @@ mod tests {
         }
         fn trim(&mut self, up_to: Seq) -> Result<bool, JournalError> {
             self.journal.trim(up_to)
+        }
+        fn bytes(&self) -> u64 {
+            self.journal.bytes()
         }
         fn repaired(&self) -> Option<String> {
             self.journal.repaired()
@@ -505,12 +580,12 @@ mod tests {
         /// copies of the last values: the answers of a map that is written over.
         #[test]
         fn answers_like_a_naive_model(
-            lives in prop::collection::vec(any_batches(), 1..4), group_bytes in 1_usize..200, replay_bytes in 1_usize..400,
+            lives in prop::collection::vec(any_batches(), 1..4), group_bytes in 1_usize..200, replay_bytes in 1_usize..400, seal_bytes in 1_u64..600,
             from in -1_i64..41, len in -1_i64..41, limit in 0_usize..20,
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
             let dir = tempfile::tempdir().unwrap();
-            let limits = Limits { group_bytes, replay_bytes, ..Limits::default() };
+            let limits = Limits { group_bytes, replay_bytes, seal_bytes, ..Limits::default() };
             let (mut model, mut log) = (BTreeMap::new(), Vec::new());
             runtime.block_on(async {
                 for batches in lives {

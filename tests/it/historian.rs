@@ -6,6 +6,7 @@ use plantroom::historian::copy;
 use plantroom::historian::{DataDir, Historian, History, Limits, Metrics, Opened, Seq};
 use plantroom::point::{Batch, Decimal, PointId, Quality, Reading, UtcMs, Value};
 use plantroom::readings::HistorianFeed;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -110,6 +111,7 @@ fn restless(seed: u64) -> Limits {
         group_bytes: 64 + usize::try_from(dice.below(1_000)).unwrap(),
         ack_ms: dice.below(4),
         replay_bytes: 1 + usize::try_from(dice.below(5_000)).unwrap(),
+        seal_bytes: 1 + dice.below(10_000),
         ..Limits::default()
     }
 }
@@ -126,6 +128,7 @@ async fn what_was_acknowledged_survives_twenty_kills() {
         assert!(head >= acked && acked > stored, "seed {seed}: acknowledged {acked}, stored {head}");
         assert_eq!(metrics.damaged.get(), 0);
         assert_last(&opened.history, head).await;
+        assert_all(&opened.history, head).await;
         stored = head;
     }
 }
@@ -163,6 +166,16 @@ async fn assert_last(history: &History, head: u64) {
         let readings = (1..=head).flat_map(|place| batch_at(place).readings);
         let expected = readings.filter(|reading| reading.point == point).max_by_key(|reading| reading.at);
         assert_eq!(history.last(&[point]).await.unwrap(), [expected]);
+    }
+}
+
+/// From the journal and the year files together comes what was written, each reading once.
+async fn assert_all(history: &History, head: u64) {
+    for point in [1, 7, 20].map(PointId) {
+        let readings = (1..=head).flat_map(|place| batch_at(place).readings);
+        let by_time = readings.filter(|r| r.point == point).map(|r| (r.at, r)).collect::<BTreeMap<_, _>>();
+        let range = history.range(point, UtcMs(0), UtcMs(i64::MAX), usize::MAX).await.unwrap();
+        assert!(range.readings.iter().eq(by_time.values()), "{point:?}");
     }
 }
 

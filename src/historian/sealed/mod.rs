@@ -1,0 +1,54 @@
+//! Sealed history: readings that have left the journal, one SQLite file for each UTC year.
+//!
+//! Read in this order: `plan` (which year, what is merged when), `duty` (when it is
+//! time), `pack` (readings as parts and
+//! chunks), `year` (the SQL of one file), `sealer` (the one who writes), `read` (those who read).
+//!
+//! Up to 64 points of a device make a poll group and keep to it. Readings leave the journal as one
+//! **part** for each group: a blob with the columns of all its points. Neighbouring parts are
+//! merged until they are long enough for **chunks**: a column for each point, the instants shared.
+//! A part or chunk has one sequence, the highest of its readings; those of a group never interleave,
+//! so of two readings of a point at one instant that of the higher sequence arrived later.
+//!
+//! **Invariant:** a reading is in the journal or sealed at any moment, whatever is killed when. A part
+//! is on disk before `sealed_up_to` passes it, that before the journal is trimmed; what is sealed
+//! beyond `sealed_up_to` is still in the journal and is thrown away when the files are opened. A
+//! merge is one transaction of one file.
+
+mod plan;
+mod duty;
+mod pack;
+mod year;
+mod sealer;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub(super) use duty::Duty;
+pub(super) use read::{Frontier, Load, Loads, Sealed};
+pub(super) use sealer::Sealer;
+
+use super::chunk::ChunkError;
+use super::journal::JournalError;
+use std::path::{Path, PathBuf};
+
+/// The year files of a history folder, earliest first.
+fn years(dir: &Path) -> Result<Vec<i16>, JournalError> {
+    let mut years = Vec::new();
+    for file in std::fs::read_dir(dir)? {
+        let name = file?.file_name();
+        let year = name.to_str().and_then(|name| name.strip_suffix(".db")?.parse().ok());
+        years.extend(year.filter(|year| plan::YEARS.contains(year)));
+    }
+    years.sort_unstable();
+    Ok(years)
+}
+
+fn path_of(dir: &Path, year: i16) -> PathBuf {
+    dir.join(format!("{year:04}.db"))
+}
+
+/// What cannot be encoded was not sorted by us: a fault of the program, told like one of the disk.
+fn unpackable(error: ChunkError) -> JournalError {
+    JournalError::Io(std::io::Error::other(error))
+}

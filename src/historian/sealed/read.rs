@@ -1,0 +1,392 @@
+//! Those who read: sources of rows for the merge, and what was known before a time.
+//!
+//! What is read of a year file is read in one transaction, which begins when the places are listed
+//! and ends with the last source: a merge meanwhile takes nothing away.
+
+use super::year::{self, Kind, Place};
+use super::{pack, path_of, plan, years};
+use crate::historian::chunk::{self, ChunkError, times};
+use crate::historian::journal::{JournalError, Seq, Span};
+use crate::historian::metrics::Metrics;
+use crate::historian::query::{Row, Rows, Source, Whole};
+use crate::historian::sqlite;
+use crate::point::{PointId, Quality, UtcMs};
+use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Places that are looked at first for what was known last.
+const NEAREST: usize = 8;
+
+/// Places that are listed at once for those who follow the log.
+const PLACES: usize = 64;
+
+/// Damaged places that are remembered, so that each is said once.
+const DAMAGED_MAX: usize = 1_000;
+
+/// The year files, for reading.
+#[derive(Debug)]
+pub(in crate::historian) struct Sealed {
+    dir: PathBuf,
+    metrics: Metrics,
+    /// Handles that no one uses at the moment.
+    idle: Mutex<BTreeMap<i16, Arc<Idle>>>,
+    damaged: Mutex<BTreeSet<(i16, &'static str, i64)>>,
+}
+
+#[derive(Debug, Default)]
+struct Idle(Mutex<Vec<Connection>>);
+
+impl Sealed {
+    /// The year files in `dir`.
+    pub(in crate::historian) fn new(dir: PathBuf, metrics: Metrics) -> Sealed {
+        Sealed { dir, metrics, idle: Mutex::default(), damaged: Mutex::default() }
+    }
+
+    /// Sources of a point's readings that touch `span`; with `wholes` those that lie within know
+    /// what they come to.
+    pub(in crate::historian) fn sources(
+        self: &Arc<Self>,
+        point: PointId,
+        span: Span,
+        wholes: bool,
+    ) -> Result<Vec<Source<'static>>, JournalError> {
+        let mut sources = Vec::new();
+        let wanted = plan::year_of(span.first)..=plan::year_of(span.last);
+        for number in years(&self.dir)?.into_iter().filter(|year| wanted.contains(year)) {
+            let file = Rc::new(self.snapshot(number)?);
+            for place in year::places(file.conn()?, point, span)? {
+                let mut rows = Stored { point, place, span, file: Rc::clone(&file), body: None };
+                let inside = span.first <= place.span.first && place.span.last <= span.last;
+                let whole = if wholes && inside { rows.whole()? } else { None };
+                sources.push(Source {
+                    epoch: place.epoch,
+                    starts: place.span.first.max(span.first),
+                    whole,
+                    rows: Box::new(rows),
+                });
+            }
+        }
+        Ok(sources)
+    }
+
+    /// What was known of a point before `to`: its last reading, the last one with a value and, where
+    /// that is at hand, the last good one. Readings at instants that are `hidden` were corrected
+    /// elsewhere.
+    pub(in crate::historian) fn known_before(
+        self: &Arc<Self>,
+        point: PointId,
+        to: UtcMs,
+        hidden: impl Fn(UtcMs) -> bool,
+    ) -> Result<Vec<Row>, JournalError> {
+        let span = Span { first: UtcMs(i64::MIN), last: to.plus_ms(-1) };
+        let mut known = Known::default();
+        for number in years(&self.dir)?.into_iter().rev().filter(|year| *year <= plan::year_of(span.last)) {
+            let file = Rc::new(self.snapshot(number)?);
+            // Nearly always one of the nearest knows.
+            for nearest in [Some(NEAREST), None] {
+                let places = year::places_back(file.conn()?, point, span, nearest)?;
+                let all = nearest.is_none_or(|nearest| places.len() < nearest);
+                for place in places {
+                    if known.since.is_some_and(|at| place.span.last < at) {
+                        return Ok(known.rows(Some(place.span.last)));
+                    }
+                    let mut rows = Vec::new();
+                    Stored { point, place, span, file: Rc::clone(&file), body: None }.pull(&mut rows)?;
+                    known.add(rows.into_iter().filter(|row| row.at < to && !hidden(row.at)));
+                }
+                if all {
+                    break;
+                }
+            }
+        }
+        Ok(known.rows(None))
+    }
+
+    /// What was sealed behind a frontier, in order of sealing: at least one place if there is one, and
+    /// then as long as it has fewer readings than `readings`. What is merged meanwhile comes as merged.
+    pub(in crate::historian) fn loads_behind(
+        self: &Arc<Self>,
+        frontier: Frontier,
+        readings: usize,
+    ) -> Result<Loads, JournalError> {
+        let (mut files, mut places) = (Vec::new(), Vec::new());
+        for number in years(&self.dir)? {
+            let file = self.snapshot(number)?;
+            let (part, chunk) = (frontier.bound(number, false), frontier.bound(number, true));
+            let found = year::sealed_behind(file.conn()?, part, chunk, PLACES + 1)?;
+            places.extend(found.into_iter().map(|p| Frontier {
+                seq: p.seq,
+                year: number,
+                chunk: p.chunk,
+                id: p.id,
+            }));
+            files.push(file);
+        }
+        places.sort_unstable();
+        let (mut loads, mut held) = (Loads::default(), 0);
+        for frontier in places {
+            loads.more = held >= readings || loads.places.len() == PLACES;
+            if loads.more {
+                break;
+            }
+            let Some(file) = files.iter().find(|file| file.number == frontier.year) else { continue };
+            let load = self.load(file, frontier)?;
+            held += load.rows.iter().map(|(_, rows)| rows.len()).sum::<usize>();
+            loads.places.push(load);
+        }
+        Ok(loads)
+    }
+
+    fn load(&self, file: &Snapshot, frontier: Frontier) -> Result<Load, JournalError> {
+        let Frontier { seq, chunk, id, .. } = frontier;
+        let found = year::load(file.conn()?, year::Sealing { seq, chunk, id })?;
+        let (mut device, mut all) = (0, Vec::new());
+        match found {
+            None => {}
+            Some(year::Load::Part { device: of, body }) => {
+                device = of;
+                let index = self.sound(frontier.year, "part", id, pack::Index::open(&body));
+                let points: BTreeSet<PointId> = index.iter().flat_map(pack::Index::points).collect();
+                for (index, point) in
+                    index.iter().flat_map(|index| points.iter().map(move |point| (index, *point)))
+                {
+                    let mut rows = Vec::new();
+                    let read = index.rows(point, seq, &mut rows);
+                    self.sound(frontier.year, "part", id, read);
+                    all.push((point, rows));
+                }
+            }
+            Some(year::Load::Chunk { device: of, point, times, body }) => {
+                device = of;
+                let mut rows = Vec::new();
+                let instants = times::decode(&times);
+                let read = instants.and_then(|instants| pack::rows(&instants, &body, seq, &mut rows));
+                self.sound(frontier.year, "chunk", id, read);
+                all.push((point, rows));
+            }
+        }
+        Ok(Load { frontier, device, rows: all })
+    }
+
+    /// The place up to which all sealed readings lie before the frontier; none if there are none
+    /// behind it.
+    pub(in crate::historian) fn whole_up_to(
+        self: &Arc<Self>,
+        frontier: Frontier,
+    ) -> Result<Option<Seq>, JournalError> {
+        let mut whole = None;
+        for number in years(&self.dir)? {
+            let from = year::sealed_from(self.snapshot(number)?.conn()?, frontier.seq)?;
+            whole = whole.into_iter().chain(from).min();
+        }
+        Ok(whole)
+    }
+
+    /// All points that were ever sealed.
+    pub(in crate::historian) fn points(self: &Arc<Self>) -> Result<BTreeSet<PointId>, JournalError> {
+        let mut points = BTreeSet::new();
+        for number in years(&self.dir)? {
+            points.extend(year::points(self.snapshot(number)?.conn()?)?);
+        }
+        Ok(points)
+    }
+
+    /// Lets go of a file that is about to be deleted.
+    pub(super) fn close(&self, number: i16) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+
+    /// What was decoded; if it is damaged that is counted, and said once.
+    pub(super) fn sound<T>(
+        &self,
+        year: i16,
+        table: &'static str,
+        id: i64,
+        decoded: Result<T, ChunkError>,
+    ) -> Option<T> {
+        let error = match decoded {
+            Ok(decoded) => return Some(decoded),
+            Err(error) => error,
+        };
+        self.metrics.damaged.inc();
+        let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        if damaged.len() < DAMAGED_MAX && damaged.insert((year, table, id)) {
+            tracing::error!(file = %path_of(&self.dir, year).display(), table, id, %error,
+                "Sealed readings are damaged and left out; restore the file from a backup.");
+        }
+        None
+    }
+
+    fn snapshot(self: &Arc<Self>, number: i16) -> Result<Snapshot, JournalError> {
+        let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = Arc::clone(all.entry(number).or_default());
+        drop(all);
+        let held = idle.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let conn = held.map_or_else(|| sqlite::open_reader(&path_of(&self.dir, number)), Ok)?;
+        conn.execute_batch("BEGIN")?;
+        Ok(Snapshot { number, conn: Some(conn), idle, sealed: Arc::clone(self) })
+    }
+}
+
+/// A place in the order of sealing, the places before it read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::historian) struct Frontier {
+    seq: Seq,
+    year: i16,
+    chunk: bool,
+    id: i64,
+}
+
+impl Frontier {
+    /// Before all that holds readings behind `seq`.
+    pub(in crate::historian) fn behind(seq: Seq) -> Frontier {
+        Frontier { seq, year: i16::MAX, chunk: true, id: i64::MAX }
+    }
+
+    /// Behind which sequence and number a table of a file goes on.
+    fn bound(&self, year: i16, chunk: bool) -> (Seq, i64) {
+        match (year, chunk).cmp(&(self.year, self.chunk)) {
+            std::cmp::Ordering::Less => (self.seq, i64::MAX),
+            std::cmp::Ordering::Equal => (self.seq, self.id),
+            std::cmp::Ordering::Greater => (self.seq, 0),
+        }
+    }
+}
+
+/// What was sealed behind a frontier.
+#[derive(Debug, Default)]
+pub(in crate::historian) struct Loads {
+    /// In order of sealing.
+    pub places: Vec<Load>,
+    /// There is more.
+    pub more: bool,
+}
+
+/// The readings at a place.
+#[derive(Debug)]
+pub(in crate::historian) struct Load {
+    /// It.
+    pub frontier: Frontier,
+    /// Who brought them.
+    pub device: u32,
+    pub rows: Vec<(PointId, Vec<Row>)>,
+}
+
+/// What is known so far of a point, going back.
+#[derive(Default)]
+struct Known {
+    /// Of each instant the one that arrived last.
+    rows: BTreeMap<UtcMs, Row>,
+    /// The instant of the last value.
+    since: Option<UtcMs>,
+}
+
+impl Known {
+    fn add(&mut self, rows: impl Iterator<Item = Row>) {
+        for row in rows {
+            let held = self.rows.entry(row.at).or_insert(row);
+            if held.seq < row.seq {
+                *held = row;
+            }
+        }
+        self.since = self.rows.values().rfind(|row| row.value.is_some()).map(|row| row.at);
+    }
+
+    /// What is wanted of it, as far as nothing that was not read can change it: behind `read_until`.
+    fn rows(self, read_until: Option<UtcMs>) -> Vec<Row> {
+        let rows = self.rows.range((read_until.map_or(Unbounded, Excluded), Unbounded));
+        let last = |wanted: fn(&Row) -> bool| rows.clone().map(|(_, row)| *row).rfind(wanted);
+        let mut known: Vec<Row> =
+            [last(|row| row.quality == Quality::Good), last(|row| row.value.is_some()), last(|_| true)]
+                .into_iter()
+                .flatten()
+                .collect();
+        known.dedup();
+        known
+    }
+}
+
+/// A year file as it was when its first row was read.
+struct Snapshot {
+    number: i16,
+    conn: Option<Connection>,
+    idle: Arc<Idle>,
+    sealed: Arc<Sealed>,
+}
+
+impl Snapshot {
+    fn conn(&self) -> Result<&Connection, JournalError> {
+        self.conn.as_ref().ok_or(JournalError::Busy)
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if let Some(conn) = self.conn.take()
+            && conn.execute_batch("COMMIT").is_ok()
+        {
+            self.idle.0.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+        }
+    }
+}
+
+/// The rows of a point in one place.
+struct Stored {
+    point: PointId,
+    place: Place,
+    /// What is before it is not wanted.
+    span: Span,
+    file: Rc<Snapshot>,
+    /// If it was read already.
+    body: Option<Vec<u8>>,
+}
+
+impl Stored {
+    /// What a chunk says of itself; a part says nothing.
+    fn whole(&mut self) -> Result<Option<Whole>, JournalError> {
+        if self.place.kind == Kind::Part {
+            return Ok(None);
+        }
+        let body = self.body.insert(year::body(self.file.conn()?, &self.place)?);
+        // Damage is told when its rows are asked for.
+        let header = chunk::header(body).ok();
+        Ok(header.map(|header| Whole {
+            span: Span { first: header.first, last: header.last },
+            summary: header.summary,
+        }))
+    }
+
+    fn early(&self, rows: &[Row]) -> usize {
+        rows.partition_point(|row| row.at < self.span.first)
+    }
+
+    fn decode(&self, body: &[u8], rows: &mut Vec<Row>) -> Result<Result<(), ChunkError>, JournalError> {
+        let seq = self.place.seq;
+        Ok(match self.place.kind {
+            Kind::Part => pack::Index::open(body).and_then(|index| index.rows(self.point, seq, rows)),
+            Kind::Chunk { times } => {
+                let instants = times::decode(&year::times(self.file.conn()?, times)?);
+                instants.and_then(|instants| pack::rows(&instants, body, seq, rows))
+            }
+        })
+    }
+}
+
+impl Rows for Stored {
+    fn pull(&mut self, rows: &mut Vec<Row>) -> Result<bool, JournalError> {
+        let before = rows.len();
+        let conn = self.file.conn()?;
+        let body = self.body.take().map_or_else(|| year::body(conn, &self.place), Ok)?;
+        let decoded = self.decode(&body, rows)?;
+        let table = if self.place.kind == Kind::Part { "part" } else { "chunk" };
+        self.file.sealed.sound(self.file.number, table, self.place.id, decoded);
+        if self.place.span.first < self.span.first {
+            rows.drain(before..before + rows.get(before..).map_or(0, |rows| self.early(rows)));
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,296 @@
+//! The one who writes: takes readings out of the journal, merges, forgets what is too old.
+//!
+//! Runs on a thread of its own beside the commits. After an error it lets go of all files; the next
+//! run opens them again, which throws away what was not finished.
+
+use super::pack::{self, Index};
+use super::read::Sealed;
+use super::year::{Folded, Year};
+use super::{path_of, plan, unpackable, years};
+use crate::historian::codec::{self, CodecError};
+use crate::historian::journal::{JournalError, JournalReader, Record, Seq};
+use crate::historian::metrics::Metrics;
+use crate::historian::query::Row;
+use crate::point::{PointId, UtcMs};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// About so many readings leave the journal together: 50 MB while they are sorted.
+const SLICE_ROWS: usize = 1_000_000;
+
+/// Merges between two looks at the log files.
+const MERGES: usize = 8;
+
+/// Where a test lets the sealer die: before a transaction, before its end, after it.
+pub(super) type Step = Arc<dyn Fn() -> Result<(), JournalError> + Send + Sync>;
+
+/// Seals, merges and forgets.
+pub(in crate::historian) struct Sealer {
+    dir: PathBuf,
+    journal: Box<dyn JournalReader>,
+    sealed: Arc<Sealed>,
+    metrics: Metrics,
+    years: Option<BTreeMap<i16, Year>>,
+    slice_rows: usize,
+    step: Step,
+}
+
+/// What leaves the journal together.
+struct Slice {
+    after: Seq,
+    up_to: Seq,
+    /// By year and point, with the device that first brought it.
+    rows: BTreeMap<i16, HashMap<PointId, (u32, Vec<Row>)>>,
+    readings: usize,
+}
+
+impl Sealer {
+    /// For the year files in `dir`; there must be only one.
+    pub(in crate::historian) fn new(
+        dir: PathBuf,
+        journal: Box<dyn JournalReader>,
+        sealed: Arc<Sealed>,
+        metrics: Metrics,
+    ) -> Sealer {
+        Sealer {
+            dir,
+            journal,
+            sealed,
+            metrics,
+            years: None,
+            slice_rows: SLICE_ROWS,
+            step: Arc::new(|| Ok(())),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_steps(mut self, slice_rows: usize, step: Step) -> Sealer {
+        (self.slice_rows, self.step) = (slice_rows, step);
+        self
+    }
+
+    /// Opens all files, and throws away what goes beyond `sealed_up_to`.
+    pub(in crate::historian) fn open(&mut self, sealed_up_to: Seq) -> Result<(), JournalError> {
+        if self.years.is_none() {
+            let open = |year| Ok((year, Year::open(&path_of(&self.dir, year), sealed_up_to)?));
+            self.years = Some(years(&self.dir)?.into_iter().map(open).collect::<Result<_, JournalError>>()?);
+        }
+        Ok(())
+    }
+
+    /// Seals what stands behind `after` up to `up_to`, then merges. `advance` makes the place up to
+    /// which all is sealed durable.
+    pub(in crate::historian) fn seal(
+        &mut self,
+        after: Seq,
+        up_to: Seq,
+        mut advance: impl FnMut(Seq) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let done = self.try_seal(after, up_to, &mut advance);
+        self.keep_or_close(done)
+    }
+
+    fn try_seal(
+        &mut self,
+        after: Seq,
+        up_to: Seq,
+        advance: &mut impl FnMut(Seq) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        self.open(after)?;
+        let mut at = after;
+        while at < up_to
+            && let Some(slice) = self.slice(at, up_to)?
+        {
+            at = slice.up_to;
+            let readings = slice.readings;
+            self.put(slice)?;
+            (self.step)()?;
+            advance(at)?;
+            (self.step)()?;
+            self.metrics.sealed.inc_by(readings as u64);
+        }
+        self.merge()
+    }
+
+    /// Deletes what ends before the horizon of its point, and files with nothing left; returns the
+    /// bytes that are free again.
+    pub(in crate::historian) fn forget(
+        &mut self,
+        horizon: impl Fn(PointId) -> UtcMs,
+    ) -> Result<u64, JournalError> {
+        let done = self.try_forget(horizon);
+        self.keep_or_close(done)
+    }
+
+    fn try_forget(&mut self, horizon: impl Fn(PointId) -> UtcMs) -> Result<u64, JournalError> {
+        let Some(years) = &mut self.years else { return Ok(0) };
+        let (mut freed, mut empty) = (0, Vec::new());
+        for (number, year) in years.iter_mut() {
+            let before = year.bytes()?;
+            if year.drop_before(&horizon, &*self.step)? {
+                freed += before.saturating_sub(year.bytes()?);
+            } else {
+                freed += before;
+                empty.push(*number);
+            }
+        }
+        for number in empty {
+            years.remove(&number);
+            self.sealed.close(number);
+            // The file itself last: while it is there, its log belongs to it.
+            for end in ["db-wal", "db-shm", "db"] {
+                (self.step)()?;
+                match std::fs::remove_file(path_of(&self.dir, number).with_extension(end)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
+            }
+        }
+        Ok(freed)
+    }
+
+    fn keep_or_close<T>(&mut self, done: Result<T, JournalError>) -> Result<T, JournalError> {
+        if done.is_err() {
+            self.years = None;
+        }
+        done
+    }
+
+    fn year(&mut self, number: i16) -> Result<&mut Year, JournalError> {
+        let years = self.years.get_or_insert_default();
+        match years.entry(number) {
+            std::collections::btree_map::Entry::Occupied(year) => Ok(year.into_mut()),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                // A file that was not there holds nothing yet.
+                Ok(place.insert(Year::open(&path_of(&self.dir, number), Seq(0))?))
+            }
+        }
+    }
+
+    /// The next readings behind `after`; none at the end.
+    fn slice(&self, after: Seq, up_to: Seq) -> Result<Option<Slice>, JournalError> {
+        let mut slice = Slice { after, up_to: after, rows: BTreeMap::new(), readings: 0 };
+        while slice.readings < self.slice_rows && slice.up_to < up_to {
+            let page = self.journal.after(slice.up_to)?;
+            if page.is_empty() {
+                break;
+            }
+            for record in page {
+                if record.last > up_to || slice.readings >= self.slice_rows {
+                    break;
+                }
+                if let Err(error) = slice.take(&record) {
+                    self.metrics.damaged.inc();
+                    tracing::error!(place = record.last.0, %error, "A damaged record of the journal could not be sealed and is lost.");
+                }
+                slice.up_to = record.last;
+            }
+        }
+        Ok((slice.up_to > after).then_some(slice))
+    }
+
+    /// Writes a slice: one transaction for each year.
+    fn put(&mut self, slice: Slice) -> Result<(), JournalError> {
+        for (number, points) in slice.rows {
+            let year = self.year(number)?;
+            let mut groups: BTreeMap<i64, Vec<(PointId, Vec<Row>)>> = BTreeMap::new();
+            let mut points: Vec<_> = points.into_iter().collect();
+            points.sort_by_key(|(point, _)| *point);
+            for (point, (device, mut rows)) in points {
+                pack::fold(&mut rows);
+                groups.entry(year.group(point, device)).or_default().push((point, rows));
+            }
+            let mut folded = Vec::new();
+            for (group, points) in groups {
+                let packed = pack::pack(points).map_err(unpackable)?;
+                folded.push(Folded {
+                    group,
+                    after: slice.after,
+                    seq: slice.up_to,
+                    packed,
+                    instead_of: Vec::new(),
+                });
+            }
+            self.write(number, &folded)?;
+        }
+        self.checkpoint()
+    }
+
+    /// Merges until no group has too many parts.
+    fn merge(&mut self) -> Result<(), JournalError> {
+        let numbers: Vec<i16> = self.years.iter().flat_map(BTreeMap::keys).copied().collect();
+        let mut merges = 0;
+        for number in numbers {
+            for group in self.year(number)?.crowded()? {
+                while let Some(folded) = self.fold(number, group)? {
+                    self.write(number, &[folded])?;
+                    self.metrics.merges.inc();
+                    merges += 1;
+                    if merges % MERGES == 0 {
+                        self.checkpoint()?;
+                    }
+                }
+            }
+        }
+        self.checkpoint()
+    }
+
+    /// The next merge of a group. A column that cannot be read is counted and left out.
+    fn fold(&mut self, number: i16, group: i64) -> Result<Option<Folded>, JournalError> {
+        let Some(parts) = self.year(number)?.next_merge(group)? else { return Ok(None) };
+        let indexed = parts.iter().filter_map(|part| {
+            let index = Index::open(&part.body);
+            self.sealed.sound(number, "part", part.id, index).map(|index| (part, index))
+        });
+        let indexed: Vec<_> = indexed.collect();
+        let points: BTreeSet<PointId> = indexed.iter().flat_map(|(_, index)| index.points()).collect();
+        let mut folded = Vec::new();
+        for point in points {
+            let mut rows = Vec::new();
+            for (part, index) in &indexed {
+                let read = index.rows(point, part.seq, &mut rows);
+                self.sealed.sound(number, "part", part.id, read);
+            }
+            pack::fold(&mut rows);
+            folded.push((point, rows));
+        }
+        let packed = pack::pack(folded).map_err(unpackable)?;
+        let after = parts.iter().map(|part| part.after).min().unwrap_or_default();
+        let seq = parts.iter().map(|part| part.seq).max().unwrap_or_default();
+        let instead_of = parts.iter().map(|part| part.id).collect();
+        Ok(Some(Folded { group, after, seq, packed, instead_of }))
+    }
+
+    fn write(&mut self, number: i16, folded: &[Folded]) -> Result<(), JournalError> {
+        (self.step)()?;
+        let step = Arc::clone(&self.step);
+        self.year(number)?.put(folded, &*step)?;
+        step()
+    }
+
+    fn checkpoint(&self) -> Result<(), JournalError> {
+        self.years.iter().flat_map(BTreeMap::values).try_for_each(Year::checkpoint)
+    }
+}
+
+impl Slice {
+    /// All of a record or nothing.
+    fn take(&mut self, record: &Record) -> Result<(), CodecError> {
+        let mut readings = Vec::new();
+        for section in codec::sections(&record.body)? {
+            let section = section?;
+            for reading in section.readings() {
+                readings.push((section.device, reading?));
+            }
+        }
+        self.readings += readings.len();
+        for (device, reading) in readings {
+            let row =
+                Row { at: reading.at, seq: record.last, value: reading.value, quality: reading.quality };
+            let year = self.rows.entry(plan::year_of(reading.at)).or_default();
+            year.entry(reading.point).or_insert_with(|| (device, Vec::new())).1.push(row);
+        }
+        Ok(())
+    }
+}
