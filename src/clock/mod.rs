@@ -5,6 +5,10 @@
 //!
 //! **Invariant:** the only file that reads a system clock.
 
+mod watch;
+
+pub use watch::{BACKWARD_STEP_MS, ClockStep, Watch};
+
 use crate::point::UtcMs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -8,6 +8,7 @@
 //! The order is the journal first and the year files behind it: what is sealed meanwhile is met
 //! twice, never missed.
 
+use super::epochs::Epochs;
 use super::gather::{Gather, Keep, ROWS_MAX};
 use super::history::{Caller, History, HistoryError, RANGE_MAX, Range, Shared};
 use super::journal::{JournalError, Span};
@@ -194,14 +195,24 @@ fn sources(
     if let Reach::Since(_) = reach {
         let corrected: HashSet<UtcMs> = journal.rows.iter().map(|row| row.at).collect();
         let hidden = |at| at < journal.from || corrected.contains(&at);
-        sources.push(InMemory::source(0, shared.sealed.known_before(point, from, hidden)?));
+        let known = shared.sealed.known_before(point, from, hidden)?;
+        sources.extend(known.into_iter().map(|(epoch, row)| InMemory::source(epoch, vec![row])));
     }
     if from < to {
         let wholes = matches!(reach, Reach::Since(_));
         sources.extend(shared.sealed.sources(point, Span { first: from, last: to.plus_ms(-1) }, wholes)?);
     }
-    sources.push(InMemory::source(0, journal.rows));
+    sources.extend(by_epoch(journal.rows, &shared.epochs()));
     Ok(sources)
+}
+
+/// Rows of the journal as sources: nearly always one.
+fn by_epoch(mut rows: Vec<Row>, epochs: &Epochs) -> Vec<Source<'static>> {
+    let epoch = |row: &Row| epochs.of(row.seq);
+    rows.sort_by_key(|row| row.seq);
+    let same = |a: &Row, b: &Row| epoch(a) == epoch(b);
+    let source = |run: &[Row]| InMemory::source(run.first().map_or(0, epoch), run.to_vec());
+    rows.chunk_by(same).map(source).collect()
 }
 
 /// What the journal has of the points and is not sealed, in their order.

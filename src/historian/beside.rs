@@ -52,6 +52,7 @@ fn open(dir: &Path) -> Result<ReadOnly, CatalogueError> {
     shared.add_devices(&rows.devices()?);
     let (found, _) = store::recover(&journal, &rows, &shared.sealed, &shared.last)?;
     shared.advance_sealed(found.sealed_up_to);
+    shared.load_epochs(rows.epochs()?);
     shared.head.send_replace(found.head);
     Ok(ReadOnly { catalogue, history: History(Arc::new(shared)) })
 }

@@ -1,13 +1,14 @@
 //! Everything about the readings that is not a reading: `catalogue.db`.
 //!
 //! Points with their epochs, the words and devices that records name by number, gaps, the
-//! instance id, a copy of the last values that spares a restart the whole journal, and how far the
-//! journal is sealed. A word
-//! or device is safe here *before* a record that names it is written, so a record never names
+//! instance id, where the clock was set back, a copy of the last values that spares a restart the
+//! whole journal, and how far the journal is sealed. A word or device is safe here *before* a record that names it is written, so a record never names
 //! what is not there; that order holds for any kind of journal.
 
+use super::epochs::Epochs;
 use super::journal::{JournalError, Seq};
 use super::sqlite;
+use crate::clock::ClockStep;
 use crate::point::{
     Address, Catalogue, CatalogueChange, CatalogueEntry, Declared, PointId, TextId, UtcMs, ValueKind,
 };
@@ -47,6 +48,8 @@ const SCHEMA: &str = "
         last_ms INTEGER NOT NULL,
         readings INTEGER NOT NULL
     );
+    -- Places behind which the wall clock was set back.
+    CREATE TABLE clock_step (after_seq INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL);
     -- One row: the last values as of a place in the journal, encoded as a record.
     CREATE TABLE last (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, body BLOB NOT NULL);
     -- One row: what stands in the journal up to there is also in the year files.
@@ -66,11 +69,13 @@ pub(super) struct Additions {
     pub texts: Vec<(TextId, Arc<str>)>,
     pub devices: Vec<(u32, Arc<str>)>,
     pub gaps: Vec<(Seq, Lost)>,
+    /// Behind which place the wall clock was set back.
+    pub steps: Vec<(Seq, ClockStep)>,
 }
 
 impl Additions {
     pub(super) fn is_empty(&self) -> bool {
-        self.texts.is_empty() && self.devices.is_empty() && self.gaps.is_empty()
+        *self == Additions::default()
     }
 }
 
@@ -130,7 +135,19 @@ impl CatalogueDb {
                 params![seq.0.cast_signed(), lost.from.0, lost.to.0, lost.readings.cast_signed()],
             )?;
         }
+        for (seq, step) in &additions.steps {
+            tx.execute(
+                "INSERT OR REPLACE INTO clock_step (after_seq, from_ms, to_ms) VALUES (?1, ?2, ?3)",
+                params![seq.0.cast_signed(), step.from.0, step.to.0],
+            )?;
+        }
         Ok(tx.commit()?)
+    }
+
+    /// Behind which places the wall clock was set back.
+    pub(super) fn epochs(&self) -> Result<Epochs, JournalError> {
+        let behind = |row: &Row<'_>| Ok(Seq(row.get::<_, i64>(0)?.cast_unsigned()));
+        Ok(Epochs::new(self.rows("SELECT after_seq FROM clock_step", behind)?))
     }
 
     pub(super) fn texts(&self) -> Result<Vec<(TextId, Arc<str>)>, JournalError> {
@@ -338,6 +355,7 @@ mod tests {
         let additions = Additions {
             texts: vec![(TextId(1), "running".into()), (TextId(2), "停机".into())],
             devices: vec![(1, "chiller-1".into())],
+            steps: vec![],
             gaps: vec![(Seq(4), lost)],
         };
         let mut db = CatalogueDb::open(&path).unwrap();

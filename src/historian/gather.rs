@@ -1,10 +1,12 @@
 //! The journal's rows of several points that are not sealed, in one reading of it.
 
 use super::codec::{self, CodecError};
+use super::epochs::Epochs;
 use super::history::Shared;
 use super::journal::{JournalReader, Record, Seq, Span};
 use super::query::{QueryError, Row, Window};
 use crate::point::{PointId, Quality, UtcMs};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Most rows of one question in memory at the same time: about 80 MB.
@@ -31,6 +33,7 @@ pub(super) struct Gather<'a> {
     gone: &'a AtomicBool,
     /// What stands before it is read from the year files.
     sealed_up_to: Seq,
+    epochs: Arc<Epochs>,
     rows_max: usize,
     /// For each wanted point the rows found so far, in the order of their arrival.
     found: Vec<Found>,
@@ -53,6 +56,7 @@ impl<'a> Gather<'a> {
     ) -> Gather<'a> {
         let found = (0..points).map(|_| Found { rows: Vec::new(), until: UtcMs(i64::MAX) }).collect();
         Gather {
+            epochs: shared.epochs(),
             shared,
             journal,
             gone,
@@ -111,8 +115,10 @@ impl<'a> Gather<'a> {
             self.held += 1;
             let before = found.rows.len();
             match keep {
-                Keep::First(limit) if before > limit.saturating_add(SLACK_ROWS) => found.keep_first(limit),
-                Keep::Last if before > SLACK_ROWS => found.keep_last(),
+                Keep::First(limit) if before > limit.saturating_add(SLACK_ROWS) => {
+                    found.keep_first(limit, &self.epochs);
+                }
+                Keep::Last if before > SLACK_ROWS => found.keep_last(&self.epochs),
                 _ => {}
             }
             self.held -= before - found.rows.len();
@@ -125,11 +131,11 @@ impl<'a> Gather<'a> {
 }
 
 impl Found {
-    /// Of each instant the row that arrived last.
-    fn settle(&mut self) {
+    /// Of each instant and epoch the row that arrived last.
+    fn settle(&mut self, epochs: &Epochs) {
         self.rows.sort_by_key(|row| (row.at, row.seq));
         self.rows.dedup_by(|later, kept| {
-            let same = later.at == kept.at;
+            let same = later.at == kept.at && epochs.of(later.seq) == epochs.of(kept.seq);
             if same {
                 *kept = *later;
             }
@@ -137,16 +143,16 @@ impl Found {
         });
     }
 
-    fn keep_first(&mut self, limit: usize) {
-        self.settle();
+    fn keep_first(&mut self, limit: usize, epochs: &Epochs) {
+        self.settle(epochs);
         if let Some(last) = self.rows.get(limit) {
             self.until = last.at;
             self.rows.truncate(limit.saturating_add(1));
         }
     }
 
-    fn keep_last(&mut self) {
-        self.settle();
+    fn keep_last(&mut self, epochs: &Epochs) {
+        self.settle(epochs);
         let last = |wanted: fn(&&Row) -> bool| self.rows.iter().rfind(wanted).copied();
         let good = |row: &&Row| row.quality == Quality::Good;
         let mut kept: Vec<Row> =
@@ -233,10 +239,10 @@ mod tests {
         let corrected = Row { seq: Seq(9), ..good(2, 70) };
         let rows = vec![good(5, 1), good(2, 2), corrected, good(9, 3), good(1, 4)];
         let mut found = Found { rows, until: UtcMs(i64::MAX) };
-        found.keep_first(2);
+        found.keep_first(2, &Epochs::default());
         assert_eq!((at(&found), found.until), (vec![1, 2, 5], UtcMs(5)));
         assert_eq!(found.rows[1], corrected);
-        found.keep_first(7);
+        found.keep_first(7, &Epochs::default());
         assert_eq!(at(&found), [1, 2, 5]);
     }
 
@@ -246,10 +252,10 @@ mod tests {
             rows: vec![good(1, 1), good(3, 1), good(2, 1), bad(8), uncertain(5, 1), bad(9)],
             until: UtcMs(i64::MAX),
         };
-        found.keep_last();
+        found.keep_last(&Epochs::default());
         assert_eq!(at(&found), [3, 5, 9]);
         found.rows.truncate(1);
-        found.keep_last();
+        found.keep_last(&Epochs::default());
         assert_eq!(at(&found), [3]);
     }
 }

@@ -4,7 +4,7 @@ use super::catalogue::Additions;
 use super::codec::RecordBuilder;
 use super::journal::{Record, Seq};
 use super::texts::Texts;
-use crate::clock::Mono;
+use crate::clock::{ClockStep, Mono};
 use crate::field::AckHandle;
 use crate::point::Batch;
 use crate::readings::HistorianFeed;
@@ -134,6 +134,11 @@ impl Group {
             self.due = self.due.min(now.plus_ms(limits.ack_ms));
         }
         self.builder.bytes() >= limits.group_bytes
+    }
+
+    /// The wall clock was set back before the next batch.
+    pub(super) fn step(&mut self, step: ClockStep) {
+        self.additions.steps.push((self.last(), step));
     }
 
     /// When it must be committed.

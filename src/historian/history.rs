@@ -6,6 +6,7 @@
 
 use super::catalogue::{CatalogueDb, CatalogueError};
 use super::codec::{self, CodecError};
+use super::epochs::Epochs;
 use super::follow::Followers;
 use super::journal::{JournalError, JournalReader, Record, Seq};
 use super::last::LastValues;
@@ -72,6 +73,7 @@ pub(super) struct Shared {
     /// Only grows.
     sealed_up_to: AtomicU64,
     pub followers: Followers,
+    epochs: RwLock<Arc<Epochs>>,
     open: OpenReader,
     idle: Mutex<Vec<Box<dyn JournalReader>>>,
     permits: Arc<Semaphore>,
@@ -92,6 +94,7 @@ impl Shared {
             sealed,
             sealed_up_to: AtomicU64::new(0),
             followers: Followers::default(),
+            epochs: RwLock::default(),
             open,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(READERS_MAX)),
@@ -107,6 +110,23 @@ impl Shared {
 
     pub(super) fn advance_sealed(&self, up_to: Seq) {
         self.sealed_up_to.fetch_max(up_to.0, Ordering::AcqRel);
+    }
+
+    /// Where the wall clock was set back.
+    pub(super) fn epochs(&self) -> Arc<Epochs> {
+        Arc::clone(&self.epochs.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn add_epochs(&self, behind: impl IntoIterator<Item = Seq>) {
+        let mut behind = behind.into_iter().peekable();
+        if behind.peek().is_some() {
+            let mut epochs = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
+            *epochs = Arc::new(epochs.with(behind));
+        }
+    }
+
+    pub(super) fn load_epochs(&self, epochs: Epochs) {
+        *self.epochs.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(epochs);
     }
 
     pub(super) fn add_devices(&self, rows: &[(u32, Arc<str>)]) {

@@ -5,7 +5,7 @@
 //! [`history`] (the readers), [`ask`] (questions to them, over `gather`), [`query`] (what is made of
 //! rows), [`summary`] (what a stretch of them comes to), [`chunk`] (sealed history as bytes), `sealed`
 //! (old readings leave the journal), [`follow`] (those who read the log in order); then `segments`
-//! (the files of the log), `bytes`, `sqlite` and `catalogue` (the SQL), `import`, `copy`, `last`,
+//! (the files of the log), `bytes`, `sqlite` and `catalogue` (the SQL), `epochs` (the clock set back), `import`, `copy`, `last`,
 //! `recent`, [`texts`], [`datadir`], [`metrics`].
 //!
 //! **Invariant:** an acknowledged reading is on disk; after a failed write or sync nothing is
@@ -30,6 +30,7 @@ mod segments;
 mod suite;
 mod sqlite;
 mod catalogue;
+mod epochs;
 mod last;
 mod recent;
 mod beside;
@@ -51,8 +52,8 @@ pub use journal::{JournalError, Seq};
 pub use metrics::Metrics;
 pub use texts::Texts;
 
-use crate::clock::Clock;
-use crate::point::{Catalogue, CatalogueChange, Declared};
+use crate::clock::{Clock, Now, Watch};
+use crate::point::{Catalogue, CatalogueChange, Declared, UtcMs};
 use crate::readings::HistorianFeed;
 use group::Devices;
 use history::Shared;
@@ -145,6 +146,7 @@ impl Historian {
         devices.load(&rows);
         let found = store.recover(&shared.last, &shared.sealed)?;
         shared.advance_sealed(found.sealed_up_to);
+        shared.load_epochs(store.catalogue(|db| db.epochs())?);
         let mut duty = Duty::default();
         if found.sealed_up_to < found.head {
             duty.add(store.journal_bytes()?, clock.mono());
@@ -159,6 +161,7 @@ impl Historian {
             shared: Arc::clone(&shared),
             devices,
             after: found.after,
+            watch: Watch::new(was_known(found.received_at, clock.now())),
             clock,
             limits,
             health: watch::Sender::new(Ok(())),
@@ -260,6 +263,12 @@ impl Declarer {
         let died = |died| CatalogueError::from(JournalError::Io(std::io::Error::other(died)));
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(died(error)))
     }
+}
+
+/// The clocks as the watch over them shall remember them: set back while plantroom did not run, the
+/// wall clock shows less than when the last batch came.
+fn was_known(last_received_at: Option<UtcMs>, now: Now) -> Now {
+    Now { utc: last_received_at.map_or(now.utc, |last| last.max(now.utc)), ..now }
 }
 
 const JOURNAL: &str = "journal";

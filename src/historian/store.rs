@@ -67,6 +67,8 @@ pub(super) struct Recovered {
     copied: Seq,
     /// Up to there all is sealed.
     pub sealed_up_to: Seq,
+    /// When the last batch of the journal came.
+    pub received_at: Option<UtcMs>,
     /// What had to be done, for a person.
     pub repaired: Vec<String>,
 }
@@ -213,7 +215,8 @@ pub(super) fn recover(
 ) -> Result<(Recovered, usize), JournalError> {
     let sealed_up_to = catalogue.sealed_up_to()?;
     let head = journal.last()?.max(sealed_up_to);
-    let mut found = Recovered { head, sealed_up_to, ..Recovered::default() };
+    let received_at = last_received_at(journal)?;
+    let mut found = Recovered { head, sealed_up_to, received_at, ..Recovered::default() };
     let mut at = load_copy(catalogue, last, &mut found)?;
     found.copied = at;
     if at == Seq(0) {
@@ -248,10 +251,17 @@ pub(super) fn recover(
     Ok((found, bytes))
 }
 
+/// When the last batch that stands in the journal came; the last record is never given back.
+fn last_received_at(journal: &dyn JournalReader) -> Result<Option<UtcMs>, JournalError> {
+    let page = journal.after(Seq(journal.last()?.0.saturating_sub(1)))?;
+    let batches = page.last().and_then(|record| readings_of(record).ok());
+    Ok(batches.and_then(|batches| Some(batches.last()?.0)))
+}
+
 /// The last sealed values, for what the journal no longer has.
 fn load_sealed(sealed: &Arc<Sealed>, last: &LastValues) -> Result<(), JournalError> {
     for point in sealed.points()? {
-        for Row { at, value, quality, .. } in sealed.known_before(point, UtcMs(i64::MAX), |_| false)? {
+        for (_, Row { at, value, quality, .. }) in sealed.known_before(point, UtcMs(i64::MAX), |_| false)? {
             last.apply(at, &[Reading { point, at, value, quality }]);
         }
     }

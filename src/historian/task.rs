@@ -5,7 +5,7 @@ use super::history::Shared;
 use super::journal::{JournalError, Seq};
 use super::sealed::{Duty, Sealer};
 use super::store::{Keep, Store};
-use crate::clock::{Clock, Mono};
+use crate::clock::{Clock, Mono, Watch};
 use crate::point::UtcMs;
 use crate::readings::HistorianFeed;
 use std::pin::pin;
@@ -27,6 +27,7 @@ pub(super) struct Writer {
     /// Behind this, numbers are free.
     pub after: Seq,
     pub clock: Clock,
+    pub watch: Watch,
     pub limits: Limits,
     pub health: watch::Sender<Result<(), String>>,
 }
@@ -75,8 +76,11 @@ impl Writer {
                 feed = feeds.recv() => feed,
             };
             let Some(feed) = feed else { return group };
-            let now = clock.mono();
+            let (now, step) = (clock.mono(), self.watch.observe(clock.now()));
             let group_now = group.get_or_insert_with(|| Group::new(self.after, now, &self.limits));
+            if let Some(step) = step {
+                group_now.step(step);
+            }
             if group_now.accept(feed, &mut self.devices, now, &self.limits) {
                 return group;
             }
@@ -128,6 +132,7 @@ impl Writer {
         metrics.bytes.inc_by(group.record.body.len() as u64);
         metrics.lost.inc_by(group.additions.gaps.iter().map(|(_, lost)| lost.readings).sum());
         self.shared.add_devices(&group.additions.devices);
+        self.shared.add_epochs(group.additions.steps.iter().map(|(behind, _)| *behind));
         for batch in &group.batches {
             self.shared.last.apply(batch.received_at, &batch.readings);
         }
@@ -233,7 +238,7 @@ pub(super) fn seal(
     let mut sealer = sealer.lock().unwrap_or_else(PoisonError::into_inner);
     let store = || store.lock().unwrap_or_else(PoisonError::into_inner);
     let before = shared.sealed_up_to();
-    sealer.seal(before, head, |up_to| {
+    sealer.seal(before, head, &shared.epochs(), |up_to| {
         store().advance_sealed(up_to)?;
         shared.advance_sealed(up_to);
         Ok(())

@@ -7,7 +7,7 @@
 use super::points::Points;
 use super::scale::{self, Recipe};
 use super::{PointSettings, Settings};
-use crate::clock::{Mono, Now};
+use crate::clock::{ClockStep, Mono, Now, Watch};
 use crate::field::{AckHandle, FieldBatch, Sample};
 use crate::point::{Batch, PointId, Quality, Reading, Reason, TextId, UtcMs, Value};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -15,9 +15,6 @@ use std::sync::Arc;
 
 /// A source stamp this far ahead of plantroom's clock is a wrong clock. Milliseconds.
 pub const SOURCE_AHEAD_MAX_MS: i64 = 5 * 60 * 1_000;
-
-/// A wall clock set back by more than this opens a new stretch of time. Milliseconds.
-pub const BACKWARD_STEP_MS: i64 = 2_000;
 
 /// How far the stamps of a burst may run ahead of the clock before they repeat. Milliseconds.
 pub const BURST_AHEAD_MAX_MS: i64 = 1_000;
@@ -46,15 +43,6 @@ pub struct Outcome {
     pub unknown: u64,
     /// The wall clock was set back.
     pub clock_step: Option<ClockStep>,
-}
-
-/// The wall clock was set back by more than [`BACKWARD_STEP_MS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockStep {
-    /// What it should have shown.
-    pub from: UtcMs,
-    /// What it showed.
-    pub to: UtcMs,
 }
 
 /// The state of the step.
@@ -92,7 +80,7 @@ impl Engine {
             quiet_until: now.mono,
             plausible_from,
             seen: Seen::default(),
-            wall: Wall { last: now, doubtful_until: None },
+            wall: Wall { watch: Watch::new(now), doubtful_until: None },
         }
     }
 
@@ -302,22 +290,19 @@ impl Slot {
     }
 }
 
-/// Watches the wall clock against the monotonic one.
+/// Whether the wall clock can be believed.
 #[derive(Debug)]
 struct Wall {
-    last: Now,
+    watch: Watch,
     /// After a step back: until here, stamps repeat a time that has been.
     doubtful_until: Option<UtcMs>,
 }
 
 impl Wall {
     fn observe(&mut self, now: Now) -> Option<ClockStep> {
-        let passed = i64::try_from(now.mono.since_ms(self.last.mono)).unwrap_or(i64::MAX);
-        let expected = self.last.utc.plus_ms(passed);
-        self.last = now;
-        if now.utc.since_ms(expected) < -BACKWARD_STEP_MS {
-            self.doubtful_until = Some(self.doubtful_until.map_or(expected, |until| until.max(expected)));
-            return Some(ClockStep { from: expected, to: now.utc });
+        if let Some(step) = self.watch.observe(now) {
+            self.doubtful_until = Some(self.doubtful_until.map_or(step.from, |until| until.max(step.from)));
+            return Some(step);
         }
         self.doubtful_until = self.doubtful_until.filter(|until| now.utc <= *until);
         None

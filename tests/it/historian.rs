@@ -442,3 +442,70 @@ async fn a_copy_beside_the_writer_is_whole_up_to_its_end() {
     std::fs::write(&segment, bytes).unwrap();
     assert!(copy::verify(&copied).map_or(true, |facts| facts.head < before));
 }
+
+/// A batch with a reading of point 1 that says `value` at a second behind [`START`].
+fn told(second: i64, value: i64) -> HistorianFeed {
+    let at = START.plus_ms(second * 1_000);
+    let value = Some(Value::Decimal(Decimal::new(value, 0).unwrap()));
+    let reading = Reading { point: PointId(1), at, value, quality: Quality::Good };
+    let batch = Batch {
+        device: "d".into(),
+        source_at: None,
+        received_at: at,
+        at_error_ms: 0,
+        readings: vec![reading],
+    };
+    HistorianFeed { batch: Arc::new(batch), ack: None, lost_before: None }
+}
+
+/// Stores these readings, the clock shown as each says, and stops in order.
+async fn tell(dir: &Path, limits: Limits, starts: i64, told_at: &[(i64, i64)]) {
+    let clock = Clock::starting_at(START.plus_ms(starts * 1_000));
+    let opened = Historian::open_with(dir, clock.clone(), Metrics::default(), limits).unwrap();
+    let (feeds, rx) = mpsc::channel(16);
+    let sending = async move {
+        for (second, value) in told_at {
+            clock.jump(START.plus_ms(second * 1_000).since_ms(clock.utc()));
+            // One at a time: the historian looks at the clock when a batch comes.
+            let mut head = opened.history.head();
+            feeds.send(told(*second, *value)).await.unwrap();
+            head.changed().await.unwrap();
+        }
+    };
+    tokio::join!(opened.historian.run(rx, CancellationToken::new()), sending);
+}
+
+/// What is kept of point 1, as seconds and values.
+async fn kept(dir: &Path, limits: Limits) -> Vec<(i64, i64)> {
+    let opened = open(dir, &Metrics::default(), limits);
+    let rows = opened.history.range(PointId(1), UtcMs(0), UtcMs(i64::MAX), 100).await.unwrap().readings;
+    let told = |r: &Reading| match r.value {
+        Some(Value::Decimal(value)) => (r.at.since_ms(START) / 1_000, value.mantissa()),
+        _ => panic!("{r:?}"),
+    };
+    rows.iter().map(told).collect()
+}
+
+/// An hour that comes twice is kept twice; a repeat within an epoch is a correction. The same
+/// whether it stands in the journal or is sealed, and whether plantroom ran when the clock was set.
+#[tokio::test(start_paused = true)]
+async fn a_clock_set_back_keeps_both_hours_and_a_second_of_skew_does_not() {
+    let sealing = Limits { seal_bytes: 1, group_bytes: 1, ..Limits::default() };
+    for limits in [sealing, Limits { group_bytes: 1, ..Limits::default() }] {
+        let dir = tempfile::tempdir().unwrap();
+        // The first is corrected, the clock goes back by one second, then by an hour; 2040 and back.
+        let hour = [(7_200, 1), (7_200, 2), (7_210, 3), (7_209, 4), (3_600, 5), (7_200, 6)];
+        tell(dir.path(), limits, 7_200, &hour).await;
+        assert_eq!(
+            kept(dir.path(), limits).await,
+            [(3_600, 5), (7_200, 2), (7_200, 6), (7_209, 4), (7_210, 3)]
+        );
+        let far = 400_000_000;
+        tell(dir.path(), limits, 7_300, &[(7_300, 7), (far, 8)]).await;
+        // Set back while plantroom was off, and from then on in order.
+        tell(dir.path(), limits, 7_300, &[(7_300, 9), (7_301, 10)]).await;
+        tell(dir.path(), limits, 7_302, &[(7_301, 11)]).await;
+        let end = kept(dir.path(), limits).await.split_off(5);
+        assert_eq!(end, [(7_300, 7), (7_300, 9), (7_301, 11), (far, 8)]);
+    }
+}

@@ -81,7 +81,7 @@ impl Sealed {
         point: PointId,
         to: UtcMs,
         hidden: impl Fn(UtcMs) -> bool,
-    ) -> Result<Vec<Row>, JournalError> {
+    ) -> Result<Vec<(u32, Row)>, JournalError> {
         let span = Span { first: UtcMs(i64::MIN), last: to.plus_ms(-1) };
         let mut known = Known::default();
         for number in years(&self.dir)?.into_iter().rev().filter(|year| *year <= plan::year_of(span.last)) {
@@ -96,7 +96,7 @@ impl Sealed {
                     }
                     let mut rows = Vec::new();
                     Stored { point, place, span, file: Rc::clone(&file), body: None }.pull(&mut rows)?;
-                    known.add(rows.into_iter().filter(|row| row.at < to && !hidden(row.at)));
+                    known.add(place.epoch, rows.into_iter().filter(|row| row.at < to && !hidden(row.at)));
                 }
                 if all {
                     break;
@@ -279,28 +279,29 @@ pub(in crate::historian) struct Load {
 /// What is known so far of a point, going back.
 #[derive(Default)]
 struct Known {
-    /// Of each instant the one that arrived last.
-    rows: BTreeMap<UtcMs, Row>,
+    /// Of each instant the one that arrived last, with its epoch.
+    rows: BTreeMap<UtcMs, (u32, Row)>,
     /// The instant of the last value.
     since: Option<UtcMs>,
 }
 
 impl Known {
-    fn add(&mut self, rows: impl Iterator<Item = Row>) {
+    fn add(&mut self, epoch: u32, rows: impl Iterator<Item = Row>) {
         for row in rows {
-            let held = self.rows.entry(row.at).or_insert(row);
-            if held.seq < row.seq {
-                *held = row;
+            let held = self.rows.entry(row.at).or_insert((epoch, row));
+            if held.1.seq < row.seq {
+                *held = (epoch, row);
             }
         }
-        self.since = self.rows.values().rfind(|row| row.value.is_some()).map(|row| row.at);
+        self.since = self.rows.values().rfind(|(_, row)| row.value.is_some()).map(|(_, row)| row.at);
     }
 
     /// What is wanted of it, as far as nothing that was not read can change it: behind `read_until`.
-    fn rows(self, read_until: Option<UtcMs>) -> Vec<Row> {
+    fn rows(self, read_until: Option<UtcMs>) -> Vec<(u32, Row)> {
         let rows = self.rows.range((read_until.map_or(Unbounded, Excluded), Unbounded));
-        let last = |wanted: fn(&Row) -> bool| rows.clone().map(|(_, row)| *row).rfind(wanted);
-        let mut known: Vec<Row> =
+        let last =
+            |wanted: fn(&Row) -> bool| rows.clone().map(|(_, known)| *known).rfind(|(_, row)| wanted(row));
+        let mut known: Vec<_> =
             [last(|row| row.quality == Quality::Good), last(|row| row.value.is_some()), last(|_| true)]
                 .into_iter()
                 .flatten()

@@ -8,6 +8,7 @@ use super::read::Sealed;
 use super::year::{Folded, Year};
 use super::{path_of, plan, unpackable, years};
 use crate::historian::codec::{self, CodecError};
+use crate::historian::epochs::Epochs;
 use crate::historian::journal::{JournalError, JournalReader, Record, Seq};
 use crate::historian::metrics::Metrics;
 use crate::historian::query::Row;
@@ -36,12 +37,15 @@ pub(in crate::historian) struct Sealer {
     step: Step,
 }
 
+/// Rows of points, each with the device that first brought it.
+type ByPoint = HashMap<PointId, (u32, Vec<Row>)>;
+
 /// What leaves the journal together.
 struct Slice {
     after: Seq,
     up_to: Seq,
-    /// By year and point, with the device that first brought it.
-    rows: BTreeMap<i16, HashMap<PointId, (u32, Vec<Row>)>>,
+    /// By year and epoch.
+    rows: BTreeMap<(i16, u32), ByPoint>,
     readings: usize,
 }
 
@@ -85,9 +89,10 @@ impl Sealer {
         &mut self,
         after: Seq,
         up_to: Seq,
+        epochs: &Epochs,
         mut advance: impl FnMut(Seq) -> Result<(), JournalError>,
     ) -> Result<(), JournalError> {
-        let done = self.try_seal(after, up_to, &mut advance);
+        let done = self.try_seal(after, up_to, epochs, &mut advance);
         self.keep_or_close(done)
     }
 
@@ -95,12 +100,13 @@ impl Sealer {
         &mut self,
         after: Seq,
         up_to: Seq,
+        epochs: &Epochs,
         advance: &mut impl FnMut(Seq) -> Result<(), JournalError>,
     ) -> Result<(), JournalError> {
         self.open(after)?;
         let mut at = after;
         while at < up_to
-            && let Some(slice) = self.slice(at, up_to)?
+            && let Some(slice) = self.slice(at, up_to, epochs)?
         {
             at = slice.up_to;
             let readings = slice.readings;
@@ -169,7 +175,7 @@ impl Sealer {
     }
 
     /// The next readings behind `after`; none at the end.
-    fn slice(&self, after: Seq, up_to: Seq) -> Result<Option<Slice>, JournalError> {
+    fn slice(&self, after: Seq, up_to: Seq, epochs: &Epochs) -> Result<Option<Slice>, JournalError> {
         let mut slice = Slice { after, up_to: after, rows: BTreeMap::new(), readings: 0 };
         while slice.readings < self.slice_rows && slice.up_to < up_to {
             let page = self.journal.after(slice.up_to)?;
@@ -180,7 +186,7 @@ impl Sealer {
                 if record.last > up_to || slice.readings >= self.slice_rows {
                     break;
                 }
-                if let Err(error) = slice.take(&record) {
+                if let Err(error) = slice.take(&record, epochs) {
                     self.metrics.damaged.inc();
                     tracing::error!(place = record.last.0, %error, "A damaged record of the journal could not be sealed and is lost.");
                 }
@@ -192,7 +198,7 @@ impl Sealer {
 
     /// Writes a slice: one transaction for each year.
     fn put(&mut self, slice: Slice) -> Result<(), JournalError> {
-        for (number, points) in slice.rows {
+        for ((number, epoch), points) in slice.rows {
             let year = self.year(number)?;
             let mut groups: BTreeMap<i64, Vec<(PointId, Vec<Row>)>> = BTreeMap::new();
             let mut points: Vec<_> = points.into_iter().collect();
@@ -206,6 +212,7 @@ impl Sealer {
                 let packed = pack::pack(points).map_err(unpackable)?;
                 folded.push(Folded {
                     group,
+                    epoch,
                     after: slice.after,
                     seq: slice.up_to,
                     packed,
@@ -237,7 +244,7 @@ impl Sealer {
     }
 
     /// The next merge of a group. A column that cannot be read is counted and left out.
-    fn fold(&mut self, number: i16, group: i64) -> Result<Option<Folded>, JournalError> {
+    fn fold(&mut self, number: i16, group: (i64, u32)) -> Result<Option<Folded>, JournalError> {
         let Some(parts) = self.year(number)?.next_merge(group)? else { return Ok(None) };
         let indexed = parts.iter().filter_map(|part| {
             let index = Index::open(&part.body);
@@ -259,7 +266,8 @@ impl Sealer {
         let after = parts.iter().map(|part| part.after).min().unwrap_or_default();
         let seq = parts.iter().map(|part| part.seq).max().unwrap_or_default();
         let instead_of = parts.iter().map(|part| part.id).collect();
-        Ok(Some(Folded { group, after, seq, packed, instead_of }))
+        let (group, epoch) = group;
+        Ok(Some(Folded { group, epoch, after, seq, packed, instead_of }))
     }
 
     fn write(&mut self, number: i16, folded: &[Folded]) -> Result<(), JournalError> {
@@ -276,19 +284,21 @@ impl Sealer {
 
 impl Slice {
     /// All of a record or nothing.
-    fn take(&mut self, record: &Record) -> Result<(), CodecError> {
+    fn take(&mut self, record: &Record, epochs: &Epochs) -> Result<(), CodecError> {
+        let sections = codec::sections(&record.body)?;
+        let before = record.last.0.checked_sub(sections.left()).ok_or(CodecError::Malformed)?;
         let mut readings = Vec::new();
-        for section in codec::sections(&record.body)? {
-            let section = section?;
+        for (section, seq) in sections.zip(before + 1..) {
+            let (section, epoch) = (section?, epochs.of(Seq(seq)));
             for reading in section.readings() {
-                readings.push((section.device, reading?));
+                readings.push((section.device, epoch, reading?));
             }
         }
         self.readings += readings.len();
-        for (device, reading) in readings {
+        for (device, epoch, reading) in readings {
             let row =
                 Row { at: reading.at, seq: record.last, value: reading.value, quality: reading.quality };
-            let year = self.rows.entry(plan::year_of(reading.at)).or_default();
+            let year = self.rows.entry((plan::year_of(reading.at), epoch)).or_default();
             year.entry(reading.point).or_insert_with(|| (device, Vec::new())).1.push(row);
         }
         Ok(())

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::historian::codec::RecordBuilder;
+use crate::historian::epochs::Epochs;
 use crate::historian::journal::{JournalReader, PAGE_BYTES, Record, Seq, Span};
 use crate::historian::metrics::Metrics;
 use crate::historian::query::{Ask, Content, InMemory, Merge, Row, Source};
@@ -53,6 +54,7 @@ struct Plant {
     log: Log,
     sealed_up_to: AtomicU64,
     metrics: Metrics,
+    epochs: Epochs,
     /// What counts, sorted plainly.
     plain: BTreeMap<(PointId, UtcMs), Reading>,
 }
@@ -72,7 +74,7 @@ impl Plant {
     fn new() -> Plant {
         let (dir, log) = (tempfile::tempdir().unwrap(), Log::default());
         let (metrics, plain) = (Metrics::default(), BTreeMap::new());
-        Plant { dir, log, sealed_up_to: AtomicU64::new(0), metrics, plain }
+        Plant { dir, log, sealed_up_to: AtomicU64::new(0), metrics, epochs: Epochs::default(), plain }
     }
 
     fn path(&self) -> &Path {
@@ -111,7 +113,7 @@ impl Plant {
             self.sealed_up_to.store(up_to.0, Ordering::Relaxed);
             Ok(())
         };
-        let done = sealer.seal(self.up_to(), head, advance);
+        let done = sealer.seal(self.up_to(), head, &self.epochs, advance);
         if trims {
             // Never the last of all: the end of the log stays known.
             self.log.0.lock().unwrap().retain(|record| record.last > self.up_to() || record.last == head);
@@ -182,6 +184,12 @@ fn polls(plant: &mut Plant, from: i64, polls: i64) {
     }
 }
 
+/// What the year files know of a point before a time.
+fn rows_before(plant: &Plant, point: PointId, to: UtcMs) -> Vec<Row> {
+    let known = plant.sealed().known_before(point, to, |_| false).unwrap();
+    known.into_iter().map(|(_, row)| row).collect()
+}
+
 #[test]
 fn what_is_sealed_is_what_was_written_across_a_new_year() {
     let mut plant = Plant::new();
@@ -198,7 +206,7 @@ fn what_is_sealed_is_what_was_written_across_a_new_year() {
         (0, 15, 3)
     );
     assert_eq!(plant.metrics.sealed.get(), 5 * 5 * 3_600);
-    let known = |to: i64| plant.sealed().known_before(PointId(3), UtcMs(to), |_| false).unwrap();
+    let known = |to: i64| rows_before(&plant, PointId(3), UtcMs(to));
     let last = |to: i64| known(to).into_iter().max_by_key(|row| (row.at, row.seq)).map(|row| row.at);
     assert_eq!(last(i64::MAX).unwrap(), UtcMs(START + (5 * 3_600 - 1) * 1_000));
     assert_eq!(last(START + 1_500).unwrap(), UtcMs(START + 1_000));
@@ -402,7 +410,7 @@ proptest! {
         let span = Span { first: UtcMs(START + from * 1_000), last: UtcMs(START + (from + len) * 1_000) };
         let expected = plant.plain.range((PointId(2), span.first)..=(PointId(2), span.last)).count();
         prop_assert_eq!(plant.rows(PointId(2), span).len(), expected);
-        let known = plant.sealed().known_before(PointId(2), span.last, |_| false).unwrap();
+        let known = rows_before(&plant, PointId(2), span.last);
         let found = |wanted: fn(&Row) -> bool| {
             known.iter().filter(|row| wanted(row)).max_by_key(|row| (row.at, row.seq)).map(|row| (row.at, row.value))
         };

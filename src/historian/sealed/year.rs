@@ -24,10 +24,11 @@ const SCHEMA: &str = "
         last_ms INTEGER NOT NULL,
         after_seq INTEGER NOT NULL,
         seq INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
         polls INTEGER NOT NULL,
         body BLOB NOT NULL
     );
-    CREATE INDEX part_of_group ON part (poll_group, seq, first_ms, last_ms, polls);
+    CREATE INDEX part_of_group ON part (poll_group, epoch, seq, first_ms, last_ms, polls);
     CREATE INDEX part_by_seq ON part (seq, id, after_seq);
     -- Instants that chunks share.
     CREATE TABLE times (
@@ -108,6 +109,8 @@ impl Members {
 #[derive(Debug)]
 pub(super) struct Folded {
     pub group: i64,
+    /// In which of its stretches of time the clock wrote them.
+    pub epoch: u32,
     /// Its readings are those behind it ...
     pub after: Seq,
     /// ... up to this.
@@ -195,18 +198,24 @@ impl Year {
     }
 
     /// Groups that may have something to merge.
-    pub(super) fn crowded(&self) -> Result<Vec<i64>, JournalError> {
-        let sql = "SELECT poll_group FROM part GROUP BY poll_group HAVING count(*) >= ?1 OR sum(polls) >= ?2";
+    pub(super) fn crowded(&self) -> Result<Vec<(i64, u32)>, JournalError> {
+        let sql = "SELECT poll_group, epoch FROM part GROUP BY poll_group, epoch HAVING count(*) >= ?1 OR sum(polls) >= ?2";
         let mut rows = self.conn.prepare(sql)?;
-        let rows = rows.query_map([plan::FACTOR, plan::CHUNK_POLLS].map(number), |row| row.get(0))?;
+        let rows = rows
+            .query_map([plan::FACTOR, plan::CHUNK_POLLS].map(number), |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The parts of a group that are merged next, in order of sequence.
-    pub(super) fn next_merge(&self, group: i64) -> Result<Option<Vec<StoredPart>>, JournalError> {
-        let sql = "SELECT id, polls FROM part WHERE poll_group = ?1 ORDER BY seq, first_ms, id";
+    pub(super) fn next_merge(
+        &self,
+        (group, epoch): (i64, u32),
+    ) -> Result<Option<Vec<StoredPart>>, JournalError> {
+        let sql =
+            "SELECT id, polls FROM part WHERE poll_group = ?1 AND epoch = ?2 ORDER BY seq, first_ms, id";
         let mut rows = self.conn.prepare(sql)?;
-        let rows = rows.query_map([group], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        let rows =
+            rows.query_map(params![group, epoch], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
         let (ids, polls): (Vec<i64>, Vec<i64>) = rows.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let polls: Vec<usize> = polls.into_iter().map(|polls| usize::try_from(polls).unwrap_or(0)).collect();
         let Some(run) = plan::next_merge(&polls).and_then(|run| ids.get(run)) else { return Ok(None) };
@@ -307,8 +316,8 @@ struct Writing<'t> {
 
 impl<'t> Writing<'t> {
     fn new(tx: &'t Transaction<'t>) -> Result<Writing<'t>, JournalError> {
-        let part = "INSERT INTO part (poll_group, first_ms, last_ms, after_seq, seq, polls, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let chunk = "INSERT INTO chunk (point, first_ms, last_ms, after_seq, seq, epoch, times, body) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)";
+        let part = "INSERT INTO part (poll_group, first_ms, last_ms, after_seq, seq, epoch, polls, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let chunk = "INSERT INTO chunk (point, first_ms, last_ms, after_seq, seq, epoch, times, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         Ok(Writing {
             tx,
             delete: tx.prepare("DELETE FROM part WHERE id = ?1")?,
@@ -329,7 +338,16 @@ impl<'t> Writing<'t> {
             let Span { first, last } = part.span;
             let (after, seq) = folded.seqs();
             let polls = number(part.polls);
-            self.part.execute(params![folded.group, first.0, last.0, after, seq, polls, part.body])?;
+            self.part.execute(params![
+                folded.group,
+                first.0,
+                last.0,
+                after,
+                seq,
+                folded.epoch,
+                polls,
+                part.body
+            ])?;
         }
         Ok(())
     }
@@ -339,7 +357,16 @@ impl<'t> Writing<'t> {
         self.times.execute(params![span.first.0, span.last.0, chunks.times])?;
         let times = self.tx.last_insert_rowid();
         for (point, span, body) in &chunks.columns {
-            self.chunk.execute(params![point.0, span.first.0, span.last.0, after, seq, times, body])?;
+            self.chunk.execute(params![
+                point.0,
+                span.first.0,
+                span.last.0,
+                after,
+                seq,
+                folded.epoch,
+                times,
+                body
+            ])?;
         }
         Ok(())
     }
@@ -388,7 +415,7 @@ const PLACES: &str = "
     SELECT id, first_ms, last_ms, seq, epoch, times FROM chunk
     WHERE point = ?1 AND last_ms >= ?2 AND first_ms <= ?3
     UNION ALL
-    SELECT id, first_ms, last_ms, seq, 0, NULL FROM part
+    SELECT id, first_ms, last_ms, seq, epoch, NULL FROM part
     WHERE poll_group = (SELECT poll_group FROM member WHERE point = ?1) AND last_ms >= ?2 AND first_ms <= ?3";
 
 fn find(
