@@ -1,8 +1,8 @@
 //! Sealed history: readings that have left the journal, one SQLite file for each UTC year.
 //!
-//! Read in this order: `plan` (which year, what is merged when), `duty` (when it is
-//! time), `pack` (readings as parts and
-//! chunks), `year` (the SQL of one file), `sealer` (the one who writes), `read` (those who read).
+//! Read in this order: `plan` (which year, what is merged when), `duty` (when it is time), `rollup`
+//! (what stretches of a chunk come to), `pack` (readings as parts and chunks), `year` (the SQL of one
+//! file), `sealer` (the one who writes), `read` (those who read).
 //!
 //! Up to 64 points of a device make a poll group and keep to it. Readings leave the journal as one
 //! **part** for each group: a blob with the columns of all its points. Neighbouring parts are
@@ -17,6 +17,7 @@
 
 mod plan;
 mod duty;
+mod rollup;
 mod pack;
 mod year;
 mod sealer;

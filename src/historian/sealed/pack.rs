@@ -8,7 +8,7 @@
 //! a point is told as zigzag difference from the one before. Times and columns are those of
 //! [`chunk`], each with a checksum of its own: damage costs a column.
 
-use super::plan;
+use super::{plan, rollup};
 use crate::historian::bytes::{self, Bytes};
 use crate::historian::chunk::{self, ChunkError, times};
 use crate::historian::journal::{Seq, Span};
@@ -39,7 +39,17 @@ pub(super) struct Chunks {
     pub span: Span,
     /// The instants.
     pub times: Vec<u8>,
-    pub columns: Vec<(PointId, Span, Vec<u8>)>,
+    pub columns: Vec<Column>,
+}
+
+/// The chunk of a point.
+#[derive(Debug)]
+pub(super) struct Column {
+    pub point: PointId,
+    pub span: Span,
+    pub body: Vec<u8>,
+    /// What its stretches come to, where that pays.
+    pub rollup: Option<Vec<u8>>,
 }
 
 /// A part.
@@ -127,8 +137,9 @@ impl Stretch {
         let mut columns = Vec::new();
         for (point, rows) in &self.points {
             let rows = within(rows, span);
-            if let Some(own) = span_of(rows) {
-                columns.push((*point, own, column(instants, rows)?));
+            if let Some(span) = span_of(rows) {
+                let (body, rollup) = (column(instants, rows)?, rollup::encode(rows));
+                columns.push(Column { point: *point, span, body, rollup });
             }
         }
         Ok(Some(Chunks { span, times: times::encode(instants)?, columns }))
@@ -143,7 +154,8 @@ fn span_of(rows: &[Row]) -> Option<Span> {
     Some(Span { first: rows.first()?.at, last: rows.last()?.at })
 }
 
-fn within(rows: &[Row], span: Span) -> &[Row] {
+/// Of rows in order those in a span.
+pub(super) fn within(rows: &[Row], span: Span) -> &[Row] {
     let from = rows.partition_point(|row| row.at < span.first);
     let to = rows.partition_point(|row| row.at <= span.last);
     rows.get(from..to).unwrap_or_default()

@@ -4,7 +4,7 @@
 //! and ends with the last source: a merge meanwhile takes nothing away.
 
 use super::year::{self, Kind, Place};
-use super::{pack, path_of, plan, years};
+use super::{pack, path_of, plan, rollup, years};
 use crate::historian::chunk::{self, ChunkError, times};
 use crate::historian::journal::{JournalError, Seq, Span};
 use crate::historian::metrics::Metrics;
@@ -12,7 +12,9 @@ use crate::historian::query::{Row, Rows, Source, Whole};
 use crate::historian::sqlite;
 use crate::point::{PointId, Quality, UtcMs};
 use rusqlite::Connection;
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -58,16 +60,16 @@ impl Sealed {
         let wanted = plan::year_of(span.first)..=plan::year_of(span.last);
         for number in years(&self.dir)?.into_iter().filter(|year| wanted.contains(year)) {
             let file = Rc::new(self.snapshot(number)?);
+            let rollups = if wholes { year::rollups(file.conn()?, point, span)? } else { HashMap::new() };
+            let last = Rc::default();
             for place in year::places(file.conn()?, point, span)? {
-                let mut rows = Stored { point, place, span, file: Rc::clone(&file), body: None };
+                let stored = Stored { point, place, span, file: Rc::clone(&file), body: None };
                 let inside = span.first <= place.span.first && place.span.last <= span.last;
-                let whole = if wholes && inside { rows.whole()? } else { None };
-                sources.push(Source {
-                    epoch: place.epoch,
-                    starts: place.span.first.max(span.first),
-                    whole,
-                    rows: Box::new(rows),
-                });
+                let rollup = rollups.get(&place.id).filter(|_| inside && place.kind != Kind::Part);
+                match rollup.and_then(|body| self.sound(number, "rollup", place.id, rollup::decode(body))) {
+                    Some(pieces) => sources.extend(cut(&Rc::new(stored), &last, pieces)),
+                    None => sources.push(stored.source(wholes && inside)?),
+                }
             }
         }
         Ok(sources)
@@ -346,7 +348,62 @@ struct Stored {
     body: Option<Vec<u8>>,
 }
 
+/// The chunk of a point that was decoded last.
+type Last = Rc<RefCell<Option<(i64, Vec<Row>)>>>;
+
+/// A chunk as the pieces of its roll-up; where one must be read, so is the chunk, and once for those
+/// that follow.
+fn cut(chunk: &Rc<Stored>, last: &Last, pieces: Vec<Whole>) -> Vec<Source<'static>> {
+    let source = |whole: Whole| Source {
+        epoch: chunk.place.epoch,
+        starts: whole.span.first,
+        whole: Some(whole),
+        rows: Box::new(Piece { chunk: Rc::clone(chunk), last: Rc::clone(last), span: whole.span }),
+    };
+    pieces.into_iter().map(source).collect()
+}
+
+/// The rows of a stretch of a chunk.
+struct Piece {
+    chunk: Rc<Stored>,
+    last: Last,
+    span: Span,
+}
+
+impl Rows for Piece {
+    fn pull(&mut self, rows: &mut Vec<Row>) -> Result<bool, JournalError> {
+        let mut last = self.last.borrow_mut();
+        let (id, mut held) = last.take().unwrap_or_default();
+        if id != self.chunk.place.id {
+            held.clear();
+            self.chunk.read(&mut held)?;
+        }
+        rows.extend_from_slice(pack::within(&held, self.span));
+        *last = Some((self.chunk.place.id, held));
+        Ok(false)
+    }
+}
+
 impl Stored {
+    /// All of it as one source; with `whole` it says what it comes to.
+    fn source(mut self, whole: bool) -> Result<Source<'static>, JournalError> {
+        let whole = if whole { self.whole()? } else { None };
+        let starts = self.place.span.first.max(self.span.first);
+        Ok(Source { epoch: self.place.epoch, starts, whole, rows: Box::new(self) })
+    }
+
+    /// Appends its rows, as far as they are sound.
+    fn read(&self, rows: &mut Vec<Row>) -> Result<(), JournalError> {
+        let body = match &self.body {
+            Some(body) => Cow::Borrowed(body),
+            None => Cow::Owned(year::body(self.file.conn()?, &self.place)?),
+        };
+        let decoded = self.decode(&body, rows)?;
+        let table = if self.place.kind == Kind::Part { "part" } else { "chunk" };
+        self.file.sealed.sound(self.file.number, table, self.place.id, decoded);
+        Ok(())
+    }
+
     /// What a chunk says of itself; a part says nothing.
     fn whole(&mut self) -> Result<Option<Whole>, JournalError> {
         if self.place.kind == Kind::Part {
@@ -380,11 +437,8 @@ impl Stored {
 impl Rows for Stored {
     fn pull(&mut self, rows: &mut Vec<Row>) -> Result<bool, JournalError> {
         let before = rows.len();
-        let conn = self.file.conn()?;
-        let body = self.body.take().map_or_else(|| year::body(conn, &self.place), Ok)?;
-        let decoded = self.decode(&body, rows)?;
-        let table = if self.place.kind == Kind::Part { "part" } else { "chunk" };
-        self.file.sealed.sound(self.file.number, table, self.place.id, decoded);
+        self.read(rows)?;
+        self.body = None;
         if self.place.span.first < self.span.first {
             rows.drain(before..before + rows.get(before..).map_or(0, |rows| self.early(rows)));
         }

@@ -6,7 +6,10 @@ use crate::historian::codec::RecordBuilder;
 use crate::historian::epochs::Epochs;
 use crate::historian::journal::{JournalReader, PAGE_BYTES, Record, Seq, Span};
 use crate::historian::metrics::Metrics;
-use crate::historian::query::{Ask, Content, InMemory, Merge, Row, Source};
+use crate::historian::query::{
+    Ask, Bucket, Content, Cut, InMemory, Merge, Reckoning, Row, Source, Windows, buckets,
+};
+use crate::historian::summary::Summary;
 use crate::point::{Batch, Decimal, PointId, Quality, Reading, UtcMs, Value};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -421,4 +424,56 @@ proptest! {
         prop_assert_eq!(found(|_| true), plain(|_| true));
         prop_assert_eq!(found(|row| row.value.is_some()), plain(|reading| reading.value.is_some()));
     }
+}
+
+/// Hours of point 3 out of what is sealed.
+fn hours(plant: &Plant, from: i64, hours: i64) -> Vec<Bucket> {
+    let (from, to) = (UtcMs(START + from * 1_000), UtcMs(START + (from + hours * 3_600) * 1_000));
+    let span = Span { first: from, last: to.plus_ms(-1) };
+    let sources = plant.sealed().sources(PointId(3), span, true).unwrap();
+    let stop = AtomicBool::new(false);
+    let mut merge = Merge::new(sources, Ask { from, to, rows_max: 1 << 20, stop: &stop });
+    let windows = Windows::new(&Cut::Even { width_ms: 3_600_000, origin: from }, from, to, 100).unwrap();
+    let mut found = Vec::new();
+    buckets(&mut merge, windows, Reckoning::default(), |bucket| found.push(*bucket)).unwrap();
+    found
+}
+
+/// Half past eleven is a border of a quarter, so the hours from there are made of roll-ups; late
+/// readings in between are read with the one chunk they fall into.
+#[test]
+fn hours_are_made_of_roll_ups_and_chunks_are_read_only_where_something_interferes() {
+    let mut plant = Plant::new();
+    for hour in 0..5 {
+        polls(&mut plant, hour * 3_600, 3_600);
+        plant.seal_all();
+    }
+    let model = |from: i64, hours_: i64| -> Vec<_> {
+        let hour = |n: i64| {
+            let (from, to) = (START + (from + n * 3_600) * 1_000, START + (from + (n + 1) * 3_600) * 1_000);
+            let mut summary = Summary::default();
+            let rows = plant.plain.range((PointId(3), UtcMs(from))..(PointId(3), UtcMs(to)));
+            rows.for_each(|((_, at), reading)| summary.add(*at, reading.value, reading.quality));
+            summary
+        };
+        (0..hours_).map(hour).collect()
+    };
+    // Increase counts from the value before the window; all else is the same.
+    let same = |found: &[Bucket], model: &[Summary]| {
+        let plain = |s: &Summary| (s.count, s.good, s.min, s.max, s.sum, s.first, s.last);
+        found.iter().map(|bucket| plain(&bucket.summary)).eq(model.iter().map(plain))
+    };
+    assert!(same(&hours(&plant, 1_800, 5), &model(1_800, 5)));
+    assert!(same(&hours(&plant, 1_900, 5), &model(1_900, 5)), "a border within a quarter");
+    let file = rusqlite::Connection::open(path_of(plant.path(), 2027)).unwrap();
+    assert_eq!(plant.count(2027, "rollup"), 15);
+    // Whoever reads a chunk now has nothing of it.
+    assert_eq!(file.execute("UPDATE chunk SET body = zeroblob(9)", []).unwrap(), 15);
+    assert!(same(&hours(&plant, 1_800, 5), &model(1_800, 5)));
+    assert_eq!(plant.metrics.damaged.get(), 0);
+    assert!(!same(&hours(&plant, 1_900, 5), &model(1_900, 5)));
+    assert!(plant.metrics.damaged.get() > 0);
+    // What goes takes its roll-up along.
+    file.execute("DELETE FROM chunk WHERE point = 3", []).unwrap();
+    assert_eq!(plant.count(2027, "rollup"), 12);
 }

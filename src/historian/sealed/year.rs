@@ -1,6 +1,6 @@
 //! The SQL of one year file.
 
-use super::pack::{Chunks, Packed};
+use super::pack::{Chunks, Column, Packed};
 use super::plan;
 use crate::historian::journal::{JournalError, Seq, Span};
 use crate::historian::sqlite;
@@ -48,6 +48,17 @@ const SCHEMA: &str = "
         times INTEGER NOT NULL REFERENCES times (id),
         body BLOB NOT NULL
     );
+    -- What stretches of a chunk come to (sealed/rollup.rs), by point to be read in one go.
+    CREATE TABLE rollup (
+        point INTEGER NOT NULL,
+        first_ms INTEGER NOT NULL,
+        chunk INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (point, first_ms, chunk)
+    ) WITHOUT ROWID;
+    CREATE TRIGGER chunk_gone AFTER DELETE ON chunk BEGIN
+        DELETE FROM rollup WHERE point = old.point AND first_ms = old.first_ms AND chunk = old.id;
+    END;
     -- All that is asked before a body is read.
     CREATE UNIQUE INDEX chunk_of_point ON chunk (point, last_ms, first_ms, seq, epoch, times);
     CREATE INDEX chunk_by_seq ON chunk (seq, id, after_seq);
@@ -312,6 +323,7 @@ struct Writing<'t> {
     part: Statement<'t>,
     times: Statement<'t>,
     chunk: Statement<'t>,
+    rollup: Statement<'t>,
 }
 
 impl<'t> Writing<'t> {
@@ -324,6 +336,8 @@ impl<'t> Writing<'t> {
             part: tx.prepare(part)?,
             times: tx.prepare("INSERT INTO times (first_ms, last_ms, body) VALUES (?1, ?2, ?3)")?,
             chunk: tx.prepare(chunk)?,
+            rollup: tx
+                .prepare("INSERT INTO rollup (point, first_ms, chunk, body) VALUES (?1, ?2, ?3, ?4)")?,
         })
     }
 
@@ -356,17 +370,13 @@ impl<'t> Writing<'t> {
         let (span, (after, seq)) = (chunks.span, folded.seqs());
         self.times.execute(params![span.first.0, span.last.0, chunks.times])?;
         let times = self.tx.last_insert_rowid();
-        for (point, span, body) in &chunks.columns {
-            self.chunk.execute(params![
-                point.0,
-                span.first.0,
-                span.last.0,
-                after,
-                seq,
-                folded.epoch,
-                times,
-                body
-            ])?;
+        for Column { point, span, body, rollup } in &chunks.columns {
+            let (first, last) = (span.first.0, span.last.0);
+            self.chunk.execute(params![point.0, first, last, after, seq, folded.epoch, times, body])?;
+            if let Some(rollup) = rollup {
+                let chunk = self.tx.last_insert_rowid();
+                self.rollup.execute(params![point.0, first, chunk, rollup])?;
+            }
         }
         Ok(())
     }
@@ -438,6 +448,21 @@ fn find(
     let mut rows = conn.prepare(&format!("{sql} LIMIT ?4"))?;
     let limit = first.map_or(-1, number);
     let rows = rows.query_map(params![point.0, span.first.0, span.last.0, limit], place)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The roll-ups of a point's chunks that touch `span`, by chunk.
+pub(super) fn rollups(
+    conn: &Connection,
+    point: PointId,
+    span: Span,
+) -> Result<HashMap<i64, Vec<u8>>, JournalError> {
+    // One that begins before may reach into it; none is longer than a chunk, and one more or less that
+    // is not used costs nothing.
+    let sql = "SELECT chunk, body FROM rollup WHERE point = ?1 AND first_ms BETWEEN ?2 AND ?3";
+    let mut rows = conn.prepare(sql)?;
+    let rows =
+        rows.query_map(params![point.0, span.first.0, span.last.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
