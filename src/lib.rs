@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod telemetry;
+pub mod expr;
 pub mod calendar;
 pub mod net;
 // Storey 2: devices.

@@ -14,6 +14,7 @@ const STOREYS: &[(&str, u8)] = &[
     ("config", 1),
     ("db", 1),
     ("telemetry", 1),
+    ("expr", 1),
     ("calendar", 1),
     ("net", 1),
     ("field", 2),

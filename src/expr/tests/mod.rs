@@ -1,0 +1,5 @@
+//! Tests of the language as a whole, against a small plant.
+
+mod laws;
+mod plant;
+mod table;
