@@ -17,7 +17,7 @@
 //! part once and asks for nothing but the inputs and windows it lists.
 //!
 //! Reading order: `function`, `tree`, `token`, `parse`; `number`, `measure`, `formula`, `check`; `window`,
-//! `air`, `eval`, `why`.
+//! `air`, `eval`, `why`; [`fuzz`].
 
 mod mistake;
 mod function;
@@ -32,6 +32,7 @@ mod formula;
 mod check;
 mod eval;
 mod why;
+pub mod fuzz;
 #[cfg(test)]
 mod tests;
 
