@@ -3,7 +3,8 @@
 //! An expression is read ([`Tree::parse`]), checked against the points there are
 //! ([`Tree::check`]) and evaluated ([`Formula::eval`]) whenever a reading comes. It has conditions,
 //! numbers with units, texts, windows into the past, quality and age; no variables, no loops, and
-//! a cost that is known before it runs.
+//! a cost that is known before it runs. The manual for those who write them is
+//! `docs/manual/en/expressions.md`, whose examples are tests.
 //!
 //! Unknown is a value of its own: a Bad reading, a window that is half empty or a division by
 //! zero makes unknown what depends on it (Kleene's logic), and an unknown never satisfies a

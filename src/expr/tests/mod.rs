@@ -1,5 +1,6 @@
 //! Tests of the language as a whole, against a small plant.
 
 mod laws;
+mod manual;
 mod plant;
 mod table;
