@@ -56,28 +56,34 @@ impl Mask {
         self.taken == self.len
     }
 
+    /// All places in stretches, each taken (true) or free.
+    pub fn stretches(&self) -> impl Iterator<Item = (Range<usize>, bool)> {
+        let runs = self.runs.iter().copied().zip([true, false].into_iter().cycle());
+        let mut from = 0;
+        runs.chain(std::iter::once((self.len, false))).map(move |(run, taken)| {
+            let range = from..(from + run).min(self.len);
+            from = range.end;
+            (range, taken)
+        })
+    }
+
     /// The taken places, in stretches.
     pub fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
-        let mut from = 0;
-        let runs = self.runs.iter().map(move |run| {
-            let range = from..from + run;
-            from = range.end;
-            range
-        });
-        runs.step_by(2)
+        self.stretches().filter(|(_, taken)| *taken).map(|(range, _)| range)
     }
 
     /// Each place, true if it is taken.
     pub fn bits(&self) -> impl Iterator<Item = bool> {
-        let runs = self.runs.iter().zip([true, false].into_iter().cycle());
-        runs.flat_map(|(run, taken)| std::iter::repeat_n(taken, *run))
-            .chain(std::iter::repeat(false))
-            .take(self.len)
+        self.stretches().flat_map(|(range, taken)| std::iter::repeat_n(taken, range.len()))
     }
 
     /// What stands at the taken places.
-    pub fn picks<T: Copy>(&self, of: &[T]) -> impl Iterator<Item = T> {
-        self.ranges().filter_map(|range| of.get(range)).flatten().copied()
+    pub fn picks<T: Copy>(&self, of: &[T]) -> Vec<T> {
+        let mut picked = Vec::with_capacity(self.taken);
+        for range in self.ranges() {
+            picked.extend_from_slice(of.get(range).unwrap_or_default());
+        }
+        picked
     }
 
     /// The items put to the taken places, the others left at the default.

@@ -27,7 +27,7 @@ pub use values::Values;
 
 use super::bytes::{self, Bytes, BytesError};
 use super::summary::Summary;
-use crate::point::{Quality, UtcMs, Value};
+use crate::point::{Decimal, Quality, UtcMs, Value};
 use std::borrow::Cow;
 
 /// The first byte of every blob this version writes.
@@ -111,7 +111,7 @@ pub fn encode(times: &[i64], rows: &[Row]) -> Result<Vec<u8>, ChunkError> {
         return Err(ChunkError::Malformed);
     }
     let (mut summary, mut first, mut last) = (Summary::default(), None, 0);
-    for (at, (_, value, quality)) in present.picks(times).zip(rows) {
+    for (at, (_, value, quality)) in present.picks(times).into_iter().zip(rows) {
         summary.add(UtcMs(at), *value, *quality);
         (first, last) = (first.or(Some(at)), at);
     }
@@ -198,7 +198,7 @@ impl Column {
         if self.present.is_full() {
             return Ok(Cow::Borrowed(times));
         }
-        Ok(Cow::Owned(self.present.picks(times).collect()))
+        Ok(Cow::Owned(self.present.picks(times)))
     }
 
     /// The readings, each with the index of its instant in the group.
@@ -208,6 +208,52 @@ impl Column {
         self.present.ranges().flatten().zip(values).map(move |(index, (row, valid))| {
             (index, if valid { self.values.get(row) } else { None }, quality(row))
         })
+    }
+
+    /// Appends the readings to `rows`, each as `row` makes it of its instant, value and quality, from
+    /// the instants of the group: as [`Column::rows`], but the kind of the values is looked at once.
+    pub fn append<R>(
+        &self,
+        times: &[i64],
+        rows: &mut Vec<R>,
+        row: impl Fn(UtcMs, Option<Value>, Quality) -> R,
+    ) -> Result<(), ChunkError> {
+        let at = &self.instants(times)?;
+        match &self.values {
+            Values::Bool(all) => self.append_as(at, all, |on| Some(Value::Bool(on)), rows, row),
+            Values::Decimal { exponent, mantissas } => {
+                let value = |mantissa| Decimal::new(mantissa, *exponent).ok().map(Value::Decimal);
+                self.append_as(at, mantissas, value, rows, row);
+            }
+            Values::F64(all) => self.append_as(at, all, |number| Some(Value::F64(number)), rows, row),
+            Values::Text(all) => self.append_as(at, all, |id| Some(Value::Text(id)), rows, row),
+            Values::Mixed(all) => self.append_as(at, all, |value| value, rows, row),
+        }
+        Ok(())
+    }
+
+    /// As [`Column::append`], from the instants of the readings and the entries of their values.
+    fn append_as<T: Copy, R>(
+        &self,
+        instants: &[i64],
+        entries: &[T],
+        value: impl Fn(T) -> Option<Value>,
+        rows: &mut Vec<R>,
+        row: impl Fn(UtcMs, Option<Value>, Quality) -> R,
+    ) {
+        for (range, valid) in self.valid.stretches() {
+            let of_range = (instants.get(range.clone()), entries.get(range.clone()));
+            let (Some(instants), Some(entries)) = of_range else { return };
+            let value = |entry: &T| if valid { value(*entry) } else { None };
+            let read = instants.iter().zip(entries);
+            match &self.quality {
+                None => rows.extend(read.map(|(at, entry)| row(UtcMs(*at), value(entry), Quality::Good))),
+                Some(all) => {
+                    let marked = read.zip(all.get(range).unwrap_or_default());
+                    rows.extend(marked.map(|((at, entry), quality)| row(UtcMs(*at), value(entry), *quality)));
+                }
+            }
+        }
     }
 }
 
@@ -247,7 +293,7 @@ fn count(bytes: &mut Bytes<'_>) -> Result<usize, ChunkError> {
 mod tests {
     use super::super::codec::tests::{any_quality, any_value};
     use super::*;
-    use crate::point::{Decimal, Reason};
+    use crate::point::Reason;
     use proptest::prelude::*;
 
     /// What tells two values apart bit for bit, the spelling of a decimal included.
@@ -287,20 +333,18 @@ mod tests {
 
     /// Instants of a group, and the rows of one of its points.
     fn any_rows() -> impl Strategy<Value = (Vec<i64>, Vec<Row>)> {
-        let steps = prop::collection::vec(0..3_usize, 600);
-        (any_values(), steps, prop::collection::vec(any_quality(), 600), any::<bool>()).prop_map(
-            |(values, gaps, qualities, regular)| {
-                let mut next = 0;
-                let mut rows = Vec::new();
-                for ((value, gap), quality) in values.into_iter().zip(gaps).zip(qualities) {
-                    next += if regular { 0 } else { gap };
-                    rows.push((next, value, quality));
-                    next += 1;
-                }
-                let times = (0..=i64::try_from(next).unwrap()).map(|n| 1_800_000_000_000 + n * 997).collect();
-                (times, rows)
-            },
-        )
+        let steps = prop::collection::vec((0..3_usize, any_quality(), prop::bool::weighted(0.1)), 600);
+        (any_values(), steps, any::<bool>(), any::<bool>()).prop_map(|(values, steps, regular, complete)| {
+            let mut next = 0;
+            let mut rows = Vec::new();
+            for (value, (gap, quality, lost)) in values.into_iter().zip(steps) {
+                next += if regular { 0 } else { gap };
+                rows.push((next, value.filter(|_| complete || !lost), quality));
+                next += 1;
+            }
+            let times = (0..=i64::try_from(next).unwrap()).map(|n| 1_800_000_000_000 + n * 997).collect();
+            (times, rows)
+        })
     }
 
     proptest! {
@@ -309,9 +353,11 @@ mod tests {
             let blob = encode(&times, &rows).unwrap();
             let column = decode(&blob).unwrap();
             prop_assert_eq!(spelled_rows(column.rows()), spelled_rows(rows.iter().copied()));
-            let instants = column.instants(&times).unwrap();
             let expected: Vec<i64> = rows.iter().map(|row| times[row.0]).collect();
-            prop_assert_eq!(instants.as_ref(), expected.as_slice());
+            let mut appended = Vec::new();
+            column.append(&times, &mut appended, |at, value, quality| (at.0, spelled(value), quality)).unwrap();
+            let plain = rows.iter().map(|row| (times[row.0], spelled(row.1), row.2));
+            prop_assert_eq!(appended, plain.collect::<Vec<_>>());
             let found = header(&blob).unwrap();
             prop_assert_eq!((found.rows, found.instants), (rows.len(), times.len()));
             prop_assert_eq!((found.first.0, found.last.0), (expected[0], expected[rows.len() - 1]));

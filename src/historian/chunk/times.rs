@@ -60,11 +60,13 @@ fn read(bytes: &mut Bytes<'_>, instants: usize) -> Result<Vec<i64>, ChunkError> 
 /// `first`, and each next one so many `unit`s on.
 fn along(first: i64, steps: &[i64], unit: i64) -> Vec<i64> {
     let mut at = first;
-    let next = steps.iter().map(|step| {
+    let mut times = Vec::with_capacity(steps.len() + 1);
+    times.push(at);
+    times.extend(steps.iter().map(|step| {
         at = at.wrapping_add(step.wrapping_mul(unit));
         at
-    });
-    std::iter::once(first).chain(next).collect()
+    }));
+    times
 }
 
 fn steps(times: &[i64]) -> Vec<i64> {
