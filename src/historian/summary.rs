@@ -5,6 +5,7 @@
 //! wherever the cut was: decimals exactly, floats within the rounding of a compensated sum.
 
 use super::bytes::{self, Bytes, BytesError};
+use super::query::Row;
 use crate::point::{Decimal, Quality, Severity, UtcMs, Value};
 use std::cmp::Ordering;
 
@@ -57,6 +58,68 @@ impl Summary {
         }
         self.first.get_or_insert((at, value));
         self.last = Some((at, value));
+    }
+
+    /// Counts rows, each later than the one before; the value of one that is not Good if `trusted`.
+    /// Bit for bit what [`Summary::add`] of each gives, and several times as quick where Good numbers
+    /// of one kind follow each other.
+    pub fn add_rows(&mut self, mut rows: &[Row], trusted: bool) {
+        while let Some((row, behind)) = rows.split_first() {
+            let good = row.quality == Quality::Good;
+            rows = match row.value {
+                Some(Value::Decimal(number)) if good && Sum::takes(number) => {
+                    self.add_run((row.at, number), behind)
+                }
+                Some(Value::Bool(on)) if good => self.add_run((row.at, on), behind),
+                Some(Value::F64(number)) if good => self.add_run((row.at, number), behind),
+                value => {
+                    self.add(row.at, value.filter(|_| good || trusted), row.quality);
+                    behind
+                }
+            };
+        }
+    }
+
+    /// Counts a Good number and those like it that follow in `rows`, with all that changes from one
+    /// to the next in registers. Gives back the rows behind them.
+    fn add_run<'r, F: Figure>(&mut self, first: (UtcMs, F), rows: &'r [Row]) -> &'r [Row] {
+        let before = self.last.as_ref().and_then(|(_, value)| first.1.like(value));
+        if let (None, Some(number)) = (before, Number::of(first.1.value())) {
+            self.rise(number);
+        }
+        let (mut sum, mut increase) = (F::begin(&self.sum), F::begin(&self.increase));
+        first.1.add_to(&mut sum);
+        if let Some(before) = before {
+            first.1.rise_from(before, &mut increase);
+        }
+        let (mut min, mut max, mut last, mut rest) = (first, first, first, rows.iter());
+        let behind = loop {
+            let behind = rest.as_slice();
+            let Some(row) = rest.next().filter(|row| row.quality == Quality::Good) else { break behind };
+            let Some(number) = row.value.as_ref().and_then(|value| first.1.like(value)) else { break behind };
+            number.add_to(&mut sum);
+            number.rise_from(last.1, &mut increase);
+            last = (row.at, number);
+            min = if number.is_less(min.1) { last } else { min };
+            max = if max.1.is_less(number) { last } else { max };
+        };
+        let count = (1 + rows.len() - behind.len()) as u64;
+        first.1.end(sum, &mut self.sum);
+        if before.is_some() || count > 1 {
+            first.1.end(increase, &mut self.increase);
+        }
+        self.good += count;
+        self.count += count;
+        self.numbers += count;
+        let mark = |(at, number): (UtcMs, F)| (at, number.value());
+        if self.min.is_none() && self.max.is_none() {
+            (self.min, self.max) = (Some(mark(min)), Some(mark(max)));
+        } else {
+            self.widen(mark(min), mark(max));
+        }
+        self.first.get_or_insert(mark(first));
+        self.last = Some(mark(last));
+        behind
     }
 
     /// Appends the summary of what comes after.
@@ -141,6 +204,7 @@ impl Summary {
 
 /// The number of a value, correctly rounded: as [`Value::as_f64`], and quicker for the decimals of
 /// a sensor.
+#[inline]
 pub fn nearest(value: Value) -> Option<f64> {
     Number::of(value).map(Number::to_f64)
 }
@@ -192,11 +256,152 @@ impl Number {
         exact.map_or_else(|| Number::Float(number.to_f64()), |(m, e)| Number::Exact(m, e))
     }
 
+    #[inline]
     fn to_f64(self) -> f64 {
         match self {
             Number::Exact(mantissa, exponent) => scaled(i128::from(mantissa), exponent),
             Number::Float(number) => number,
         }
+    }
+}
+
+/// A number of a run: what a [`Summary`] makes of it, with nothing left to decide for each.
+trait Figure: Copy {
+    /// A sum while it grows.
+    type Part;
+    /// The number of a value of the same kind.
+    fn like(self, value: &Value) -> Option<Self>;
+    fn value(self) -> Value;
+    /// As [`order`].
+    fn is_less(self, than: Self) -> bool;
+    fn begin(sum: &Sum) -> Self::Part;
+    fn add_to(self, part: &mut Self::Part);
+    /// As [`Sum::add_rise`].
+    fn rise_from(self, last: Self, part: &mut Self::Part);
+    fn end(self, part: Self::Part, sum: &mut Sum);
+}
+
+/// One of those that [`Sum::takes`].
+impl Figure for Decimal {
+    type Part = i128;
+
+    #[inline]
+    fn like(self, value: &Value) -> Option<Decimal> {
+        match value {
+            Value::Decimal(number) if number.exponent() == self.exponent() => Some(*number),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn value(self) -> Value {
+        Value::Decimal(self)
+    }
+
+    #[inline]
+    fn is_less(self, than: Decimal) -> bool {
+        self.mantissa() < than.mantissa()
+    }
+
+    #[inline]
+    fn begin(_: &Sum) -> i128 {
+        0
+    }
+
+    #[inline]
+    fn add_to(self, part: &mut i128) {
+        *part += i128::from(self.mantissa());
+    }
+
+    #[inline]
+    fn rise_from(self, last: Decimal, part: &mut i128) {
+        let (last, next) = (last.mantissa(), self.mantissa());
+        // Between 64-bit numbers it may need all 64 bits and no sign.
+        let rise = next.wrapping_sub(last).cast_unsigned();
+        *part += if next < last { i128::from(next) } else { i128::from(rise) };
+    }
+
+    #[inline]
+    fn end(self, part: i128, sum: &mut Sum) {
+        sum.add_exact(part, self.exponent());
+    }
+}
+
+impl Figure for bool {
+    type Part = i128;
+
+    #[inline]
+    fn like(self, value: &Value) -> Option<bool> {
+        if let Value::Bool(on) = value { Some(*on) } else { None }
+    }
+
+    #[inline]
+    fn value(self) -> Value {
+        Value::Bool(self)
+    }
+
+    #[inline]
+    fn is_less(self, than: bool) -> bool {
+        !self && than
+    }
+
+    #[inline]
+    fn begin(_: &Sum) -> i128 {
+        0
+    }
+
+    #[inline]
+    fn add_to(self, part: &mut i128) {
+        *part += i128::from(self);
+    }
+
+    #[inline]
+    fn rise_from(self, last: bool, part: &mut i128) {
+        *part += i128::from(self && !last);
+    }
+
+    #[inline]
+    fn end(self, part: i128, sum: &mut Sum) {
+        sum.add_exact(part, 0);
+    }
+}
+
+impl Figure for f64 {
+    type Part = (f64, f64);
+
+    #[inline]
+    fn like(self, value: &Value) -> Option<f64> {
+        if let Value::F64(number) = value { Some(*number) } else { None }
+    }
+
+    #[inline]
+    fn value(self) -> Value {
+        Value::F64(self)
+    }
+
+    #[inline]
+    fn is_less(self, than: f64) -> bool {
+        self.total_cmp(&than).is_lt()
+    }
+
+    #[inline]
+    fn begin(sum: &Sum) -> (f64, f64) {
+        sum.floats.unwrap_or_default()
+    }
+
+    #[inline]
+    fn add_to(self, part: &mut (f64, f64)) {
+        *part = compensated(*part, self, 0.0);
+    }
+
+    #[inline]
+    fn rise_from(self, last: f64, part: &mut (f64, f64)) {
+        *part = compensated(*part, if self < last { self } else { self - last }, 0.0);
+    }
+
+    #[inline]
+    fn end(self, part: (f64, f64), sum: &mut Sum) {
+        sum.floats = Some(part);
     }
 }
 
@@ -217,6 +422,12 @@ pub struct Sum {
 impl Sum {
     /// The finest decimal that is summed exactly; a finer one goes to the floats.
     pub const EXPONENT_MIN: i8 = -9;
+
+    /// Whether it adds a decimal up as it is spelled.
+    #[inline]
+    fn takes(number: Decimal) -> bool {
+        (Self::EXPONENT_MIN..=0).contains(&number.exponent())
+    }
 
     /// The nearest float.
     pub fn to_f64(&self) -> f64 {
@@ -247,6 +458,7 @@ impl Sum {
 
     /// Adds a number so many times, as for a value that held for so many milliseconds. Text adds
     /// nothing.
+    #[inline]
     #[expect(clippy::cast_precision_loss, reason = "2^53 ms are 285,000 years")]
     pub fn add_times(&mut self, value: Value, times: i64) {
         match Number::of(value) {
@@ -289,9 +501,7 @@ impl Sum {
 
     #[inline]
     fn add_float(&mut self, number: f64, low: f64) {
-        let (sum, before) = self.floats.unwrap_or_default();
-        let (sum, error) = two_sum(sum, number);
-        self.floats = Some((sum, before + (low + error)));
+        self.floats = Some(compensated(self.floats.unwrap_or_default(), number, low));
     }
 
     /// `-exponent`, bit 4 if there are floats, the mantissa, the floats.
@@ -322,7 +532,7 @@ const FLOATS: u8 = 0x10;
 /// The mantissa of `mantissa * 10^from` at `to`, which is not above it.
 #[inline]
 fn lowered(mantissa: i128, from: i8, to: i8) -> i128 {
-    if from == to { mantissa } else { shifted(mantissa, from.abs_diff(to)) }
+    if from == to || mantissa == 0 { mantissa } else { shifted(mantissa, from.abs_diff(to)) }
 }
 
 /// Apart, so that what is done for every reading of a sensor stays short.
@@ -331,13 +541,29 @@ fn shifted(mantissa: i128, places: u8) -> i128 {
     mantissa.saturating_mul(10_i128.pow(u32::from(places)))
 }
 
-/// `mantissa * 10^exponent` correctly rounded, for exponents from -22 to 0.
+/// `mantissa * 10^exponent` correctly rounded, for exponents from `EXPONENT_MIN` to 0.
 #[expect(clippy::cast_precision_loss, reason = "within 53 bits both are exact, and one division rounds once")]
+#[inline]
 fn scaled(mantissa: i128, exponent: i8) -> f64 {
-    if mantissa.unsigned_abs() <= 1 << 53 {
-        return mantissa as f64 / 10_u64.pow(u32::from(exponent.unsigned_abs())) as f64;
-    }
+    let short = i64::try_from(mantissa).ok().filter(|mantissa| mantissa.unsigned_abs() <= 1 << 53);
+    let divisor = TENS.get(usize::from(exponent.unsigned_abs()));
+    short.zip(divisor).map_or_else(|| parsed(mantissa, exponent), |(short, divisor)| short as f64 / divisor)
+}
+
+/// Apart, because numbers so long are rare.
+#[cold]
+fn parsed(mantissa: i128, exponent: i8) -> f64 {
     format!("{mantissa}e{exponent}").parse().unwrap_or(f64::NAN)
+}
+
+/// Ten to the power, for each decimal of an exact sum.
+const TENS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+
+/// A sum with what was rounded off in it, and one more number with what was rounded off in that.
+#[inline]
+fn compensated((sum, before): (f64, f64), number: f64, low: f64) -> (f64, f64) {
+    let (sum, error) = two_sum(sum, number);
+    (sum, before + (low + error))
 }
 
 /// The sum as a float, and exactly what its rounding left (Knuth, TAOCP 2, 4.2.2, theorem B).
@@ -354,9 +580,9 @@ mod tests {
     use crate::point::{Reason, TextId};
     use proptest::prelude::*;
 
-    type Row = (Option<Value>, Quality);
+    type TestRow = (Option<Value>, Quality);
 
-    fn summary(rows: &[Row], from: usize) -> Summary {
+    fn summary(rows: &[TestRow], from: usize) -> Summary {
         let mut summary = Summary::default();
         for (at, (value, quality)) in rows.iter().enumerate() {
             summary.add(UtcMs(i64::try_from(from + at).unwrap() * 1_000), *value, *quality);
@@ -368,12 +594,12 @@ mod tests {
         Value::Decimal(Decimal::new(mantissa, exponent).unwrap())
     }
 
-    fn good(values: &[Value]) -> Vec<Row> {
+    fn good(values: &[Value]) -> Vec<TestRow> {
         values.iter().map(|value| (Some(*value), Quality::Good)).collect()
     }
 
     /// Rows whose sums need no rounding anywhere: big decimals, or floats on a grid, not both.
-    fn exact_rows() -> impl Strategy<Value = Vec<Row>> {
+    fn exact_rows() -> impl Strategy<Value = Vec<TestRow>> {
         let decimals = prop_oneof![
             (any::<i64>(), -9_i8..=0).prop_map(|(m, e)| decimal(m, e)),
             (-1000_i64..1000, -3_i8..=2).prop_map(|(m, e)| decimal(m, e)),
@@ -382,7 +608,28 @@ mod tests {
         prop_oneof![rows_of(decimals), rows_of(floats)]
     }
 
-    fn rows_of(numbers: impl Strategy<Value = Value>) -> impl Strategy<Value = Vec<Row>> {
+    fn any_rows() -> impl Strategy<Value = Vec<TestRow>> {
+        prop::collection::vec((any_value(), any_quality()), 0..40)
+    }
+
+    /// Most of one kind and Good: a sensor, a counter that begins anew, extremes, floats of any bits.
+    fn run_of_rows() -> impl Strategy<Value = Vec<TestRow>> {
+        let ends = prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(0), any::<i64>()];
+        prop_oneof![
+            (-18_i8..=18).prop_flat_map(|e| mostly((-50_i64..50).prop_map(move |m| decimal(m, e)))),
+            (-10_i8..=1).prop_flat_map(move |e| mostly(ends.clone().prop_map(move |m| decimal(m, e)))),
+            mostly(any::<bool>().prop_map(Value::Bool)),
+            mostly((-9_i32..9).prop_map(|tenths| Value::F64(-f64::from(tenths) / 10.0))),
+            mostly(any::<u64>().prop_map(|bits| Value::F64(f64::from_bits(bits)))),
+        ]
+    }
+
+    fn mostly(number: impl Strategy<Value = Value>) -> impl Strategy<Value = Vec<TestRow>> {
+        let good = number.prop_map(|value| (Some(value), Quality::Good));
+        prop::collection::vec(prop_oneof![20 => good, 1 => (any_value(), any_quality())], 0..60)
+    }
+
+    fn rows_of(numbers: impl Strategy<Value = Value>) -> impl Strategy<Value = Vec<TestRow>> {
         let value = prop_oneof![
             4 => numbers.prop_map(Some),
             1 => any::<bool>().prop_map(|on| Some(Value::Bool(on))),
@@ -416,7 +663,7 @@ mod tests {
 
         /// Whatever the values, only the last bits of a sum of floats may differ.
         #[test]
-        fn any_cut_merges_to_nearly_the_same(rows in prop::collection::vec((any_value(), any_quality()), 0..40), cut in 0..40_usize) {
+        fn any_cut_merges_to_nearly_the_same(rows in any_rows(), cut in 0..40_usize) {
             let (early, late) = rows.split_at(cut.min(rows.len()));
             let whole = summary(&rows, 0);
             let mut merged = summary(early, 0);
@@ -426,6 +673,27 @@ mod tests {
             prop_assert!(close(merged.increase.to_f64(), whole.increase.to_f64(), 2.0 * size), "{merged:?} {whole:?}");
             (merged.sum, merged.increase) = (whole.sum, whole.increase);
             prop_assert_eq!(merged, whole);
+        }
+
+        /// Runs of one kind, its change in their midst, and whatever came before them.
+        #[test]
+        fn rows_at_once_give_bit_for_bit_what_each_gives(
+            parts in prop::collection::vec(prop_oneof![exact_rows(), any_rows(), run_of_rows()], 0..5), trusted: bool,
+        ) {
+            let (mut at_once, mut each, mut at) = (Summary::default(), Summary::default(), 0);
+            for part in parts {
+                let row = |(value, quality)| {
+                    at += 1_000;
+                    Row { at: UtcMs(at), seq: crate::historian::Seq(1), value, quality }
+                };
+                let rows: Vec<Row> = part.into_iter().map(row).collect();
+                at_once.add_rows(&rows, trusted);
+                for Row { at, value, quality, .. } in rows {
+                    each.add(at, value.filter(|_| trusted || quality == Quality::Good), quality);
+                }
+                // Compared as text: tells spellings and zeros apart, and a sum that is no number is one.
+                prop_assert_eq!(format!("{at_once:?}"), format!("{each:?}"));
+            }
         }
 
         #[test]

@@ -80,7 +80,7 @@ impl Time {
         (self.number_ms > 0).then(|| self.integral.to_f64() / self.number_ms as f64)
     }
 
-    fn add(&mut self, held: &Held, ms: i64) {
+    fn add(&mut self, held: &Row, trust: Trust, ms: i64) {
         match held.quality.severity() {
             Severity::Good => self.good_ms += ms,
             Severity::Uncertain => self.uncertain_ms += ms,
@@ -88,6 +88,7 @@ impl Time {
         }
         match held.value {
             None | Some(Value::Text(_)) => {}
+            Some(_) if !counts(trust, held.quality) => {}
             Some(number) => {
                 self.number_ms += ms;
                 self.integral.add_times(number, ms);
@@ -99,6 +100,13 @@ impl Time {
 impl Bucket {
     fn of(window: Window, reckoning: &Reckoning) -> Bucket {
         Bucket { window, summary: Summary::default(), time: reckoning.hold.map(|_| Time::default()) }
+    }
+
+    /// Empties it for the next window, but for the value that a rise there counts from.
+    fn begin(&mut self, window: Window) {
+        self.window = window;
+        self.summary = Summary { last: self.summary.last, ..Summary::default() };
+        self.time = self.time.map(|_| Time::default());
     }
 
     /// The readings in it, with and without a value; a window without any is a gap.
@@ -150,8 +158,7 @@ struct Held {
     /// Reckoned up to here.
     since: i64,
     until: i64,
-    value: Option<Value>,
-    quality: Quality,
+    row: Row,
 }
 
 impl Buckets {
@@ -196,32 +203,61 @@ impl Buckets {
         }
     }
 
-    fn add_rows(&mut self, rows: &[Row], overtaken: bool, mut each: impl FnMut(&Bucket)) {
-        for row in rows {
-            self.close_until(row.at, &mut each);
-            let Some(Bucket { window, summary, .. }) = &mut self.open else { return };
-            let value = row.value.filter(|_| counts(self.reckoning.trust, row.quality));
-            if row.at < window.from {
-                // Only what a rise is counted from.
-                summary.last = value.filter(|_| !overtaken).map(|value| (row.at, value)).or(summary.last);
-            } else if overtaken && value.is_some() {
-                let base = summary.last.take();
-                summary.add(row.at, value, row.quality);
-                self.overtaken = std::mem::replace(&mut summary.last, base);
+    fn add_rows(&mut self, mut rows: &[Row], overtaken: bool, mut each: impl FnMut(&Bucket)) {
+        while let Some(first) = rows.first() {
+            self.close_until(first.at, &mut each);
+            let Some(Bucket { window, .. }) = self.open else { return };
+            let border = if first.at < window.from { window.from } else { window.to };
+            let (run, rest) = rows.split_at(reach(rows, |row| row.at < border));
+            if first.at < window.from {
+                self.add_before(run, overtaken);
+            } else if overtaken {
+                self.add_overtaken(run);
             } else {
-                summary.add(row.at, value, row.quality);
-                self.overtaken = self.overtaken.filter(|_| value.is_none());
+                self.add_inside(run);
             }
-            self.hold(row, value);
+            self.hold(run);
+            rows = rest;
         }
     }
 
-    #[inline]
-    fn hold(&mut self, row: &Row, value: Option<Value>) {
+    /// Rows before the first window: only what a rise is counted from.
+    fn add_before(&mut self, rows: &[Row], overtaken: bool) {
+        let trust = self.reckoning.trust;
+        let Some(bucket) = self.open.as_mut().filter(|_| !overtaken) else { return };
+        let last = rows.iter().rev().find_map(|row| Some((row.at, counted(trust, row)?)));
+        bucket.summary.last = last.or(bucket.summary.last);
+    }
+
+    /// Rows in the open window of the latest epoch so far.
+    fn add_inside(&mut self, rows: &[Row]) {
+        let Some(Bucket { summary, .. }) = &mut self.open else { return };
+        let before = summary.count;
+        summary.add_rows(rows, self.reckoning.trust == Trust::Usable);
+        if summary.count > before {
+            self.overtaken = None;
+        }
+    }
+
+    /// Rows in the open window of an epoch that a later one has overtaken.
+    fn add_overtaken(&mut self, rows: &[Row]) {
+        let Some(Bucket { summary, .. }) = &mut self.open else { return };
+        for row in rows {
+            let value = counted(self.reckoning.trust, row);
+            let base = summary.last.take();
+            summary.add(row.at, value, row.quality);
+            let own = std::mem::replace(&mut summary.last, base);
+            self.overtaken = own.or(self.overtaken);
+        }
+    }
+
+    fn hold(&mut self, rows: &[Row]) {
         let Some(hold) = self.reckoning.hold else { return };
-        self.reckon(row.at.0);
-        let until = row.at.plus_ms(hold.ms).min(hold.until).0;
-        self.held = Some(Held { since: row.at.0, until, value, quality: row.quality });
+        for row in rows {
+            self.reckon(row.at.0);
+            let until = row.at.plus_ms(hold.ms).min(hold.until).0;
+            self.held = Some(Held { since: row.at.0, until, row: *row });
+        }
     }
 
     /// Adds the time up to `at`, which is not behind the open window, to what holds.
@@ -230,7 +266,7 @@ impl Buckets {
         let Some(held) = &mut self.held else { return };
         let ms = at.min(held.until).saturating_sub(held.since.max(window.from.0));
         if ms > 0 {
-            time.add(held, ms);
+            time.add(&held.row, self.reckoning.trust, ms);
         }
         held.since = held.since.max(at);
     }
@@ -247,14 +283,38 @@ impl Buckets {
         let Some(end) = self.open.as_ref().map(|bucket| bucket.window.to) else { return };
         self.reckon(end.0);
         let Some(bucket) = &mut self.open else { return };
-        let base = bucket.summary.last;
-        bucket.summary.last = self.overtaken.take().or(base.filter(|_| bucket.summary.count > 0));
+        // Almost always what the next rise counts from is the last value in the bucket: it stays.
+        let base = match self.overtaken.take() {
+            None if bucket.summary.count > 0 => None,
+            own => Some(std::mem::replace(&mut bucket.summary.last, own)),
+        };
         each(bucket);
-        self.open = self.windows.next().map(|window| Bucket::of(window, &self.reckoning));
-        if let Some(next) = &mut self.open {
-            next.summary.last = base;
+        if let Some(base) = base {
+            bucket.summary.last = base;
+        }
+        match self.windows.next() {
+            Some(window) => bucket.begin(window),
+            None => self.open = None,
         }
     }
+}
+
+/// How many rows from the first one on are in reach: each is if the one behind it is. Quick where
+/// they are few, as four in an hour, and where they are a whole piece.
+fn reach(rows: &[Row], within: impl Fn(&Row) -> bool) -> usize {
+    let mut step = 1;
+    while rows.get(step).is_some_and(&within) {
+        step *= 2;
+    }
+    let known = step / 2;
+    let open = rows.get(known..step.min(rows.len())).unwrap_or_default();
+    known + open.partition_point(within)
+}
+
+/// The value of a row, if it counts.
+#[inline]
+fn counted(trust: Trust, row: &Row) -> Option<Value> {
+    row.value.filter(|_| counts(trust, row.quality))
 }
 
 /// Whether a value of this quality counts.
@@ -269,6 +329,15 @@ mod tests {
     use super::*;
     use crate::point::Decimal;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_rows_in_reach_are_found_however_many_there_are() {
+        let rows: Vec<Row> = (0..70).map(|at| good(at, 0)).collect();
+        for border in 1..=70 {
+            let found = reach(&rows, |row| row.at.0 < i64::try_from(border).unwrap());
+            assert_eq!(found, border);
+        }
+    }
 
     const NEVER: UtcMs = UtcMs(i64::MAX);
 
@@ -499,6 +568,28 @@ mod tests {
             let least = |buckets: &[Bucket]| buckets.iter().filter_map(|b| hundredths(b.summary.min?.1)).min();
             let most = |buckets: &[Bucket]| buckets.iter().filter_map(|b| hundredths(b.summary.max?.1)).max();
             prop_assert_eq!((least(&found), most(&found)), (least(&all), most(&all)));
+        }
+
+        /// However long the pieces are in which the stream comes: the same, bit for bit.
+        #[test]
+        fn pieces_of_any_length_give_the_same(
+            (reckoning, log) in any_log().prop_flat_map(|log| (any_reckoning(log.begin), Just(log))),
+            len in 2_usize..40, from in -50_i64..300, width in 1_i64..200,
+        ) {
+            let cut = Cut::Even { width_ms: width, origin: UtcMs(log.begin) };
+            let windows = Windows::new(&cut, UtcMs(log.begin + from), UtcMs(log.begin + 400), 1_000).unwrap();
+            let in_pieces = |len: usize| {
+                let (mut buckets, mut all) = (Buckets::new(windows.clone(), reckoning), Vec::new());
+                for run in log.plain().chunk_by(|a, b| a.0 == b.0) {
+                    let rows: Vec<Row> = run.iter().map(|(_, row)| *row).collect();
+                    for piece in rows.chunks(len) {
+                        buckets.add(Piece { epoch: run[0].0, content: Content::Rows(piece) }, |bucket| all.push(*bucket));
+                    }
+                }
+                buckets.finish(|bucket| all.push(*bucket));
+                format!("{all:?}")
+            };
+            prop_assert_eq!(in_pieces(len), in_pieces(1));
         }
 
         /// Sealed one after the other, as the store does it: chunks inside a window come whole, and

@@ -83,6 +83,8 @@ pub struct Merge<'a> {
     queue: BinaryHeap<Reverse<Turn>>,
     held: usize,
     winner: Option<Row>,
+    /// The memory of a source that came to its end, for the next one.
+    spare: Vec<Row>,
 }
 
 type Turn = (UtcMs, u32, usize);
@@ -104,7 +106,7 @@ impl<'a> Merge<'a> {
             Reverse((source.starts.max(ask.from), source.epoch, index))
         };
         let queue = cursors.iter().enumerate().map(turn).collect();
-        Merge { ask, cursors, queue, held: 0, winner: None }
+        Merge { ask, cursors, queue, held: 0, winner: None, spare: Vec::new() }
     }
 
     /// The next rows; none at the end.
@@ -174,6 +176,9 @@ impl<'a> Merge<'a> {
                 return Err(QueryError::Stopped);
             }
             self.held -= cursor.rows.len();
+            if cursor.rows.capacity() == 0 {
+                cursor.rows = std::mem::take(&mut self.spare);
+            }
             cursor.read(&self.ask)?;
             self.held += cursor.rows.len();
             if self.held > self.ask.rows_max {
@@ -182,8 +187,10 @@ impl<'a> Merge<'a> {
         }
         let head = cursor.head().map(|row| row.at);
         if head.is_none() {
-            self.held -= std::mem::take(&mut cursor.rows).len();
+            self.held -= cursor.rows.len();
+            cursor.rows.clear();
             cursor.next = 0;
+            self.spare = std::mem::take(&mut cursor.rows);
         }
         Ok(head)
     }

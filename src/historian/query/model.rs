@@ -111,9 +111,21 @@ pub fn hundredths(value: Value) -> Option<i64> {
     }
 }
 
-/// Late, repeated and corrected readings over 1970 and 2040, and a clock that steps back.
+/// Late, repeated and corrected readings over 1970 and 2040, and a clock that steps back; of values
+/// of all kinds, and of one.
 pub fn any_log() -> impl Strategy<Value = Log> {
-    let row = (0_i64..400, any_value(), 0_u8..10, 1_u8..1 << SOURCES, prop::bool::weighted(0.05));
+    let tenths = (-50_i64..500).prop_map(|mantissa| Value::Decimal(Decimal::new(mantissa, -1).unwrap()));
+    let quarters = (-40_i32..360).prop_map(|quarters| Value::F64(f64::from(quarters) / 4.0));
+    prop_oneof![
+        4 => log_of(any_value()),
+        1 => log_of(tenths.prop_map(Some)),
+        1 => log_of(quarters.prop_map(Some)),
+        1 => log_of(any::<bool>().prop_map(|on| Some(Value::Bool(on)))),
+    ]
+}
+
+fn log_of(value: impl Strategy<Value = Option<Value>>) -> impl Strategy<Value = Log> {
+    let row = (0_i64..400, value, 0_u8..10, 1_u8..1 << SOURCES, prop::bool::weighted(0.05));
     let begin = prop_oneof![Just(-100), Just(2_208_988_800_000_i64)];
     (begin, prop::collection::vec(row, 0..120), 1_usize..20).prop_map(|(begin, rows, piece)| {
         let (mut epoch, mut log) = (0, Vec::new());
