@@ -256,9 +256,5 @@ impl<'a> Index<'a> {
 
 /// Appends the rows of a column.
 pub(super) fn rows(times: &[i64], column: &[u8], seq: Seq, out: &mut Vec<Row>) -> Result<(), ChunkError> {
-    let column = chunk::decode(column)?;
-    let instants = column.instants(times)?;
-    let row = |(at, (_, value, quality)): (&i64, chunk::Row)| Row { at: UtcMs(*at), seq, value, quality };
-    out.extend(instants.iter().zip(column.rows()).map(row));
-    Ok(())
+    chunk::decode(column)?.append(times, out, |at, value, quality| Row { at, seq, value, quality })
 }
