@@ -70,9 +70,7 @@ fn pieces(rows: &[Row], level_ms: i64) -> Vec<Whole> {
     let level = |row: &Row| row.at.0.div_euclid(level_ms);
     let piece = |rows: &[Row]| {
         let mut summary = Summary::default();
-        for row in rows {
-            summary.add(row.at, row.value, row.quality);
-        }
+        summary.add_rows(rows, true);
         let span = Span { first: rows.first()?.at, last: rows.last()?.at };
         Some(Whole { span, summary })
     };
