@@ -10,6 +10,7 @@
 )]
 
 #[path = "recipe.rs"]
+#[expect(dead_code, reason = "whole polls are for another bench")]
 mod recipe;
 
 use plantroom::historian::chunk::{self, Row, times};

@@ -13,8 +13,9 @@
     reason = "small numbers"
 )]
 
-use plantroom::point::{Decimal, Quality, Reason, Value};
+use plantroom::point::{Batch, Decimal, PointId, Quality, Reading, Reason, UtcMs, Value};
 use std::f64::consts::TAU;
+use std::sync::Arc;
 
 /// Points of a device, polled at the same instants.
 pub const DEVICE_POINTS: u32 = 10;
@@ -77,37 +78,135 @@ pub const S2: Set = Set {
 /// S1 as a busy poller stamps it.
 pub const J: Set = Set { name: "J", jitter: true, ..S1 };
 
+/// The first device of S1 for a whole day.
+pub const D: Set = Set { name: "D", points: 10, samples: 86_400, ..S1 };
+
 impl Set {
+    /// The same with other numbers of points and samples.
+    #[must_use]
+    pub const fn sized(self, points: u32, samples: usize) -> Set {
+        Set { points, samples, ..self }
+    }
+
     /// When a device is polled, in Unix milliseconds.
     pub fn times(&self, device: u32) -> Vec<i64> {
-        let mut random = SplitMix::new(u64::from(device) ^ 0xdeca_fbad);
-        let phase_ms = (random.below(50) as i64) * self.step_ms.min(100_000) / 100;
-        let mut late_ms = || if self.jitter { random.below(8) as i64 } else { 0 };
-        (0..self.samples).map(|n| self.from_ms + phase_ms + n as i64 * self.step_ms + late_ms()).collect()
+        Times::new(*self, device).collect()
     }
 
     /// The readings of a point: which poll of its device, value, quality.
     pub fn readings(&self, point: u32) -> Vec<(usize, Value, Quality)> {
-        let mut random = SplitMix::new(u64::from(point) * 7_919 + 12_345);
-        let mut signal = Signal::new(point, self.step_ms as f64 / 1_000.0, &mut random);
-        let (mut gap, mut quality) = (0, Quality::Good);
-        let mut readings = Vec::with_capacity(self.samples);
-        for n in 0..self.samples {
-            let value = signal.next(n, &mut random);
-            if n % 64 == 0 {
-                let doubtful = random.chance(1.0 / 2_000.0);
-                quality = if doubtful { Quality::Uncertain(Reason::Stale) } else { Quality::Good };
-            }
-            if gap == 0 && random.chance(1.0 / 5_000.0) {
-                gap = 1 + random.below(self.gap_max);
-            }
-            if gap > 0 {
-                gap -= 1;
-            } else {
-                readings.push((n, value, quality));
-            }
+        let found = Samples::new(*self, point).enumerate();
+        found.filter_map(|(n, sample)| sample.map(|(value, quality)| (n, value, quality))).collect()
+    }
+
+    /// All of it as it comes in, poll by poll: one batch of each device, by time. Points and devices
+    /// are numbered from 1.
+    pub fn polls(self) -> impl Iterator<Item = Vec<Batch>> + Send {
+        let mut devices: Vec<_> = (0..self.points / DEVICE_POINTS).map(|n| Device::new(self, n)).collect();
+        devices.sort_by_key(|device| device.times.due_ms);
+        (0..self.samples).map(move |_| devices.iter_mut().filter_map(Device::poll).collect())
+    }
+}
+
+/// A device that is being polled.
+struct Device {
+    name: Arc<str>,
+    times: Times,
+    points: Vec<(PointId, Samples)>,
+}
+
+impl Device {
+    fn new(set: Set, device: u32) -> Device {
+        let points = device * DEVICE_POINTS..(device + 1) * DEVICE_POINTS;
+        Device {
+            name: format!("device-{}", device + 1).into(),
+            times: Times::new(set, device),
+            points: points.map(|point| (PointId(point + 1), Samples::new(set, point))).collect(),
         }
-        readings
+    }
+
+    fn poll(&mut self) -> Option<Batch> {
+        let at = UtcMs(self.times.next()?);
+        let reading = |(point, samples): &mut (PointId, Samples)| {
+            let (value, quality) = samples.next().flatten()?;
+            Some(Reading { point: *point, at, value: Some(value), quality })
+        };
+        let readings = self.points.iter_mut().filter_map(reading).collect();
+        Some(Batch {
+            device: Arc::clone(&self.name),
+            source_at: None,
+            received_at: at,
+            at_error_ms: 0,
+            readings,
+        })
+    }
+}
+
+/// When a device is polled.
+struct Times {
+    set: Set,
+    random: SplitMix,
+    left: usize,
+    due_ms: i64,
+}
+
+impl Times {
+    fn new(set: Set, device: u32) -> Times {
+        let mut random = SplitMix::new(u64::from(device) ^ 0xdeca_fbad);
+        let phase_ms = (random.below(50) as i64) * set.step_ms.min(100_000) / 100;
+        Times { set, random, left: set.samples, due_ms: set.from_ms + phase_ms }
+    }
+}
+
+impl Iterator for Times {
+    type Item = i64;
+
+    fn next(&mut self) -> Option<i64> {
+        self.left = self.left.checked_sub(1)?;
+        let late_ms = if self.set.jitter { self.random.below(8) as i64 } else { 0 };
+        let at = self.due_ms + late_ms;
+        self.due_ms += self.set.step_ms;
+        Some(at)
+    }
+}
+
+/// The samples of a point, one for each poll of its device; none where it has a gap.
+struct Samples {
+    set: Set,
+    n: usize,
+    signal: Signal,
+    random: SplitMix,
+    gap: u64,
+    quality: Quality,
+}
+
+impl Samples {
+    fn new(set: Set, point: u32) -> Samples {
+        let mut random = SplitMix::new(u64::from(point) * 7_919 + 12_345);
+        let signal = Signal::new(point, set.step_ms as f64 / 1_000.0, &mut random);
+        Samples { set, n: 0, signal, random, gap: 0, quality: Quality::Good }
+    }
+}
+
+impl Iterator for Samples {
+    type Item = Option<(Value, Quality)>;
+
+    fn next(&mut self) -> Option<Option<(Value, Quality)>> {
+        if self.n == self.set.samples {
+            return None;
+        }
+        let value = self.signal.next(self.n, &mut self.random);
+        if self.n.is_multiple_of(64) {
+            let doubtful = self.random.chance(1.0 / 2_000.0);
+            self.quality = if doubtful { Quality::Uncertain(Reason::Stale) } else { Quality::Good };
+        }
+        if self.gap == 0 && self.random.chance(1.0 / 5_000.0) {
+            self.gap = 1 + self.random.below(self.set.gap_max);
+        }
+        self.n += 1;
+        let silent = self.gap > 0;
+        self.gap = self.gap.saturating_sub(1);
+        Some((!silent).then_some((value, self.quality)))
     }
 }
 
