@@ -94,7 +94,7 @@ impl Bench {
             }
             "all" => {
                 for peer in PEERS {
-                    println!("{}: {}", peer.name(), peer.version()?);
+                    println!("{}", peer.version()?);
                 }
                 load::load(self).await?;
                 load::check(self).await?;

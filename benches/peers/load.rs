@@ -16,7 +16,7 @@ const BULK: usize = 10_000;
 
 /// Loads all sets, each into a store of its own.
 pub async fn load(bench: &mut Bench) -> anyhow::Result<()> {
-    for (set, live) in [(S1, true), (S2, false), (J, true), (D, true)] {
+    for (set, live) in [(S1, true), (S2, false), (J, true), (D, false)] {
         let set = bench.scaled(set);
         println!("{}: {} points, {} samples; load {}", set.name, set.points, set.samples, machine::load()?);
         let polls: Vec<Vec<Batch>> = set.polls().collect();
@@ -39,9 +39,9 @@ pub async fn load(bench: &mut Bench) -> anyhow::Result<()> {
         bench.stored("plantroom", &set, live, stored)?;
         let (each, tidy_s) = (stored.readings / stored.commits, stored.closed_s - stored.seconds);
         println!("  {each} readings a commit; closed {tidy_s:.2} s later");
-        let (sealed, journal) = ours::bytes(&data)?;
-        println!("  {sealed} bytes sealed and {journal} of journal");
-        let bytes = (sealed + journal) as f64 / stored.readings as f64;
+        let (years, journal) = ours::settle(&data).await?;
+        println!("  beside the years {:.1} MB of journal", journal as f64 / 1e6);
+        let bytes = years as f64 / stored.readings as f64;
         bench.results.put("plantroom", &format!("size of {}", set.name), bytes)?;
     }
     Ok(())

@@ -136,6 +136,7 @@ pub async fn send(
 
 /// Limits under which the group that is committed holds about one poll of all devices: the writer
 /// gathers by bytes when it is fed without a pause. How large such a poll is, is tried out first.
+/// What is sealed together is an hour of seconds, as if time went by.
 pub async fn poll_by_poll(set: &Set, scratch: &Path) -> anyhow::Result<Limits> {
     let data = scratch.join("calibrate");
     let metrics = Metrics::default();
@@ -146,7 +147,31 @@ pub async fn poll_by_poll(set: &Set, scratch: &Path) -> anyhow::Result<Limits> {
     std::fs::remove_dir_all(&data)?;
     let (poll, batch) = (metrics.bytes.get() / 60, metrics.bytes.get() / sent?);
     // A group is full behind the batch that reaches the limit: on the average half of one too far.
-    Ok(Limits { group_bytes: usize::try_from(poll - batch / 2)?, ..Limits::default() })
+    let group_bytes = usize::try_from(poll - batch / 2)?;
+    Ok(Limits { group_bytes, seal_bytes: 3_600 * poll, ..Limits::default() })
+}
+
+/// Seals what the journal still holds alone; returns the bytes of the years and of the catalogue, and
+/// of the journal.
+pub async fn settle(data: &Path) -> anyhow::Result<(u64, u64)> {
+    let limits = Limits { seal_bytes: 1, ..Limits::default() };
+    let Opened { historian, .. } = open(data, &Metrics::default(), limits)?;
+    let (feeds, feeds_in) = mpsc::channel(QUEUE);
+    // It begins behind a commit.
+    let nothing = Batch {
+        device: "device-1".into(),
+        source_at: None,
+        received_at: UtcMs(0),
+        at_error_ms: 0,
+        readings: Vec::new(),
+    };
+    let sending = send(std::iter::once(nothing), feeds);
+    let (sent, ()) = tokio::join!(sending, historian.run(feeds_in, CancellationToken::new()));
+    sent?;
+    let history = data.join("history");
+    let journal = history.join("journal");
+    let years = machine::bytes(&history, &|path| !path.starts_with(&journal))?;
+    Ok((years, machine::bytes(&journal, &|_| true)?))
 }
 
 /// Number and sum of the readings of each point.
@@ -205,14 +230,6 @@ pub async fn tail(history: &History) -> anyhow::Result<u64> {
         at = *last;
         readings += page.iter().map(|(_, batch)| batch.readings.len() as u64).sum::<u64>();
     }
-}
-
-/// Bytes of the sealed years and of the catalogue, and of the journal.
-pub fn bytes(data: &Path) -> anyhow::Result<(u64, u64)> {
-    let history = data.join("history");
-    let journal = history.join("journal");
-    let sealed = machine::bytes(&history, &|path| !path.starts_with(&journal))?;
-    Ok((sealed, if journal.exists() { machine::bytes(&journal, &|_| true)? } else { 0 }))
 }
 
 /// Behind everything in a set.

@@ -106,7 +106,7 @@ impl Three {
         let hours = (ours::end(&self.set) - self.set.from_ms + HOUR_MS - 1) / HOUR_MS;
         let (from, to) = window(&self.set, 0, hours * HOUR_MS);
         let (mut times, mut counted) = ([vec![], vec![], vec![]], Vec::new());
-        for _round in 0..5 {
+        for _round in 0..3 {
             let begun = Instant::now();
             counted.push(ours::hours(&self.ours.history, PAGE, from, to).await?);
             times[0].push(ms(begun));
