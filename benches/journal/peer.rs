@@ -1,7 +1,7 @@
 //! The peer: the journal in a SQLite file, a row for each group commit (docs/adr/0012).
 
 use super::journal::{Journal, JournalError, JournalReader, PAGE_BYTES, Record, Seq, Span};
-use super::sqlite::{open_file, open_reader};
+use super::sqlite::{Page, open_file, open_reader};
 use plantroom::point::UtcMs;
 use rusqlite::{Connection, Row, params};
 use std::path::Path;
@@ -42,7 +42,7 @@ pub(super) struct SqliteJournal {
 impl SqliteJournal {
     /// For writing; there must be only one.
     pub(super) fn open(path: &Path) -> Result<SqliteJournal, JournalError> {
-        Ok(SqliteJournal { conn: open_file(path, SCHEMA, VERSION)?, since_checkpoint: 0 })
+        Ok(SqliteJournal { conn: open_file(path, SCHEMA, VERSION, Page::Rows)?, since_checkpoint: 0 })
     }
 
     /// For reading beside the writer.

@@ -7,7 +7,7 @@
 
 use super::epochs::Epochs;
 use super::journal::{JournalError, Seq};
-use super::sqlite;
+use super::sqlite::{self, Page};
 use crate::clock::ClockStep;
 use crate::point::{
     Address, Catalogue, CatalogueChange, CatalogueEntry, Declared, PointId, TextId, UtcMs, ValueKind,
@@ -85,7 +85,7 @@ pub(super) struct CatalogueDb(Connection);
 
 impl CatalogueDb {
     pub(super) fn open(path: &Path) -> Result<CatalogueDb, JournalError> {
-        Ok(CatalogueDb(sqlite::open_file(path, SCHEMA, VERSION)?))
+        Ok(CatalogueDb(sqlite::open_file(path, SCHEMA, VERSION, Page::Rows)?))
     }
 
     /// The place in the journal up to which all is sealed; 0 if nothing is.

@@ -31,6 +31,9 @@ const READERS_MAX: usize = 4;
 /// Most readings one answer holds, whatever was asked for: about 16 MB.
 pub const RANGE_MAX: usize = 200_000;
 
+/// The device of batches whose device the catalogue does not know.
+const UNKNOWN: &str = "unknown";
+
 /// Why a question was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
@@ -136,7 +139,7 @@ impl Shared {
 
     pub(super) fn device(&self, id: u32) -> Arc<str> {
         let devices = self.devices.read().unwrap_or_else(PoisonError::into_inner);
-        devices.get(&id).map_or_else(|| "unknown".into(), Arc::clone)
+        devices.get(&id).map_or_else(|| UNKNOWN.into(), Arc::clone)
     }
 
     /// A record whole or not at all: a damaged one is counted and left out, its neighbours are
@@ -276,18 +279,22 @@ impl Drop for Caller {
 fn batches_in(shared: &Shared, record: &Record) -> Result<Vec<(Seq, Arc<Batch>)>, CodecError> {
     let sections = codec::sections(&record.body)?;
     let before = record.last.0.checked_sub(sections.left()).ok_or(CodecError::Malformed)?;
-    let places = (before + 1..=record.last.0).map(Seq);
-    let batch = |section: Result<codec::Section<'_>, CodecError>| {
-        let section = section?;
-        let readings = section.readings().collect::<Result<_, _>>()?;
-        let batch = Batch {
-            device: shared.device(section.device),
+    // Once for all of them: a batch may have ten readings only.
+    let devices = shared.devices.read().unwrap_or_else(PoisonError::into_inner);
+    let batch = |section: codec::Section<'_>| {
+        let coded = section.readings();
+        let mut readings = Vec::with_capacity(coded.size_hint().1.unwrap_or(0));
+        for reading in coded {
+            readings.push(reading?);
+        }
+        Ok::<_, CodecError>(Arc::new(Batch {
+            device: devices.get(&section.device).map_or_else(|| UNKNOWN.into(), Arc::clone),
             source_at: section.source_at,
             received_at: section.received_at,
             at_error_ms: section.at_error_ms,
             readings,
-        };
-        Ok::<_, CodecError>(Arc::new(batch))
+        }))
     };
-    places.zip(sections.map(batch)).map(|(seq, batch)| Ok((seq, batch?))).collect()
+    let places = (before + 1..=record.last.0).map(Seq);
+    places.zip(sections).map(|(seq, section)| Ok((seq, batch(section?)?))).collect()
 }

@@ -11,10 +11,24 @@ pub(super) const APPLICATION_ID: i64 = 0x506c_6e52;
 /// How long a statement waits for a lock. Readers here are short.
 const BUSY: Duration = Duration::from_secs(2);
 
+/// How a file is cut. Bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Page {
+    /// For rows: that of most file systems.
+    Rows = 4_096,
+    /// For blobs of some kilobytes, which leave half a page empty each.
+    Blobs = 1_024,
+}
+
 /// Opens or makes one of the historian's files for writing. Everything its log file holds is
 /// safely in the file when this returns, so what is then seen has been synced by this handle,
 /// whatever became of an earlier one.
-pub(super) fn open_file(path: &Path, schema: &str, version: i64) -> Result<Connection, JournalError> {
+pub(super) fn open_file(
+    path: &Path,
+    schema: &str,
+    version: i64,
+    page: Page,
+) -> Result<Connection, JournalError> {
     let conn = Connection::open(path)?;
     conn.busy_timeout(BUSY)?;
     let pragma = |name: &str| conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
@@ -26,8 +40,9 @@ pub(super) fn open_file(path: &Path, schema: &str, version: i64) -> Result<Conne
         _ => return Err(JournalError::Foreign),
     };
     // The first two only work before the first table.
+    conn.pragma_update(None, "page_size", page as u32)?;
     conn.execute_batch(
-        "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
+        "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;
          PRAGMA foreign_keys = ON;",
     )?;
@@ -74,19 +89,19 @@ mod tests {
     fn refuses_what_it_should_not_touch() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ours.db");
-        open_file(&path, SCHEMA, 1).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
-        let newer = open_file(&path, SCHEMA, 1).map(drop);
+        open_file(&path, SCHEMA, 1, Page::Rows).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
+        let newer = open_file(&path, SCHEMA, 1, Page::Rows).map(drop);
         assert!(matches!(newer, Err(JournalError::Newer { found: 2, known: 1 })));
 
         let foreign = dir.path().join("other.db");
         Connection::open(&foreign).unwrap().execute_batch(SCHEMA).unwrap();
-        assert!(matches!(open_file(&foreign, SCHEMA, 1).map(drop), Err(JournalError::Foreign)));
+        assert!(matches!(open_file(&foreign, SCHEMA, 1, Page::Rows).map(drop), Err(JournalError::Foreign)));
     }
 
     #[test]
     fn a_new_file_has_the_properties_that_durability_rests_on() {
         let dir = tempfile::tempdir().unwrap();
-        let conn = open_file(&dir.path().join("new.db"), SCHEMA, 1).unwrap();
+        let conn = open_file(&dir.path().join("new.db"), SCHEMA, 1, Page::Rows).unwrap();
         let pragma = |name: &str| {
             let value = |row: &Row<'_>| row.get::<_, Value>(0);
             conn.query_row(&format!("PRAGMA {name}"), [], value).unwrap()
@@ -103,7 +118,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_apart() {
         let dir = tempfile::tempdir().unwrap();
-        let conn = open_file(&dir.path().join("small.db"), SCHEMA, 1).unwrap();
+        let conn = open_file(&dir.path().join("small.db"), SCHEMA, 1, Page::Rows).unwrap();
         conn.execute_batch("PRAGMA max_page_count = 4").unwrap();
         let full = conn.execute("INSERT INTO t VALUES (zeroblob(100000))", []);
         assert!(matches!(full.map_err(JournalError::from), Err(JournalError::Full)));

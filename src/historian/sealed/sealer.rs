@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// About so many readings leave the journal together: 50 MB while they are sorted.
-const SLICE_ROWS: usize = 1_000_000;
+/// About so many readings leave the journal together: 12 MB while they are sorted.
+const SLICE_ROWS: usize = 250_000;
 
 /// Merges between two looks at the log files.
 const MERGES: usize = 8;

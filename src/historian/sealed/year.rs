@@ -3,7 +3,7 @@
 use super::pack::{Chunks, Column, Packed};
 use super::plan;
 use crate::historian::journal::{JournalError, Seq, Span};
-use crate::historian::sqlite;
+use crate::historian::sqlite::{self, Page};
 use crate::point::{PointId, UtcMs};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, params};
 use std::collections::HashMap;
@@ -72,7 +72,7 @@ const GROUP_POINTS: usize = 64;
 const DELETES: usize = 64;
 
 /// Free pages given back in one step: 1 MiB.
-const VACUUM_PAGES: usize = 256;
+const VACUUM_PAGES: usize = 1_024;
 
 /// One year file, for writing. None is used after an error.
 #[derive(Debug)]
@@ -156,7 +156,7 @@ impl Year {
     /// the journal. What was merged across it stays: a backup that was taken beside a sealing has such
     /// places, and what is sealed once more behind it is the same.
     pub(super) fn open(path: &Path, sealed_up_to: Seq) -> Result<Year, JournalError> {
-        let conn = sqlite::open_file(path, SCHEMA, VERSION)?;
+        let conn = sqlite::open_file(path, SCHEMA, VERSION, Page::Blobs)?;
         let tx = conn.unchecked_transaction()?;
         for table in ["part", "chunk"] {
             tx.execute(
