@@ -336,7 +336,7 @@ fn forget(plant: &Plant, horizon: i64, step: sealer::Step) -> Result<u64, Journa
 }
 
 /// Transactions of [`forget`] and files it deletes, each a step.
-const FORGET_STEPS: u64 = 7;
+const FORGET_STEPS: u64 = 6;
 
 #[test]
 fn what_is_too_old_goes_and_its_room_comes_back_whatever_is_killed() {
