@@ -15,6 +15,8 @@ mod energy;
 mod forward;
 #[cfg(test)]
 mod historian;
+#[cfg(test)]
+mod history_formats;
 #[path = "../support/lane.rs"]
 mod lane;
 #[cfg(test)]
