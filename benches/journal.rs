@@ -61,7 +61,7 @@ mod historian {
             other => anyhow::bail!("no engine {other}"),
         }
         let (index, dir): (Arc<Index>, _) = (Arc::default(), dir.join("journal"));
-        let journal = SegmentJournal::open(&dir, &index)?;
+        let journal = SegmentJournal::open(&dir, &index, super::SEGMENT_BYTES)?;
         let readers = move |other| -> Box<dyn JournalReader> {
             if other { Box::new(SegmentReader::open(&dir).unwrap()) } else { Box::new(Arc::clone(&index)) }
         };
@@ -84,6 +84,8 @@ use std::time::{Duration, Instant};
 const START: i64 = 1_767_312_000_000;
 /// Points of a device; a batch holds each once.
 const POINTS: u32 = 100;
+/// As `Limits::segment_bytes`.
+const SEGMENT_BYTES: u64 = 16 << 20;
 /// The log is trimmed to about this size behind the writer.
 const KEPT_BYTES: usize = 64 << 20;
 

@@ -26,6 +26,8 @@ pub struct Limits {
     pub retry_max_ms: u64,
     /// Bytes of journal a restart may have to read again to know the last values.
     pub replay_bytes: usize,
+    /// A file of the journal takes records up to this size, and is given back whole. Bytes.
+    pub segment_bytes: u64,
     /// The journal is sealed when so many bytes of records are not.
     pub seal_bytes: u64,
     /// The journal is sealed when something in it has waited so long. Milliseconds.
@@ -48,6 +50,7 @@ impl Default for Limits {
             retry_min_ms: 100,
             retry_max_ms: 5_000,
             replay_bytes: 16 << 20,
+            segment_bytes: 16 << 20,
             seal_bytes: 64 << 20,
             seal_ms: 3_600_000,
             seal_retry_ms: 60_000,

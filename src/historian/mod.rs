@@ -115,7 +115,9 @@ impl Historian {
     ) -> Result<Opened, OpenError> {
         let (path, index): (_, Arc<Index>) = (dir.join(JOURNAL), Arc::default());
         let written = Arc::clone(&index);
-        let journal = move || Ok(Box::new(SegmentJournal::open(&path, &written)?) as Box<dyn Journal>);
+        let journal = move || {
+            Ok(Box::new(SegmentJournal::open(&path, &written, limits.segment_bytes)?) as Box<dyn Journal>)
+        };
         Self::open_by(Box::new(journal), index, dir, clock, metrics, limits)
             .map_err(|why| OpenError { dir: dir.display().to_string(), why })
     }
@@ -135,7 +137,9 @@ impl Historian {
         let sealed = Arc::new(Sealed::new(dir.to_owned(), metrics.clone()));
         let journal = Box::new(Arc::clone(&index));
         let mut sealer = Sealer::new(dir.to_owned(), journal, Arc::clone(&sealed), metrics.clone());
-        sealer.open(store.catalogue(|db| db.sealed_up_to())?)?;
+        let aside = sealer.open(store.catalogue(|db| db.sealed_up_to())?)?;
+        // A backup taken beside a merge may have readings of places behind the end of its log.
+        let sealed_to = sealer.highest()?;
         let reader = move || Ok(Box::new(Arc::clone(&index)) as Box<dyn JournalReader>);
         let shared = Arc::new(Shared::new(Box::new(reader), sealed, dir.join(CATALOGUE), metrics));
         let mut devices = Devices::default();
@@ -144,7 +148,8 @@ impl Historian {
         shared.texts.load(texts);
         shared.add_devices(&rows);
         devices.load(&rows);
-        let found = store.recover(&shared.last, &shared.sealed)?;
+        let mut found = store.recover(&shared.last, &shared.sealed)?;
+        found.repaired.splice(0..0, aside);
         shared.advance_sealed(found.sealed_up_to);
         shared.load_epochs(store.catalogue(|db| db.epochs())?);
         let mut duty = Duty::default();
@@ -160,7 +165,7 @@ impl Historian {
             sealing: None,
             shared: Arc::clone(&shared),
             devices,
-            after: found.after,
+            after: found.after.max(sealed_to),
             watch: Watch::new(was_known(found.received_at, clock.now())),
             clock,
             limits,

@@ -22,9 +22,6 @@ const VERSION: u32 = 1;
 const SEGMENT_HEADER: usize = 32;
 const FRAME_HEADER: usize = 40;
 
-/// A segment takes records up to this size. Bytes.
-const SEGMENT_BYTES: u64 = 16 << 20;
-
 /// So much of the next segment is made ready in one go between two commits. Bytes.
 const SLICE_BYTES: usize = 1 << 20;
 
@@ -276,12 +273,9 @@ pub(super) struct SegmentJournal {
 }
 
 impl SegmentJournal {
-    /// For writing; there must be only one. Readers of this process read through `index`.
-    pub(super) fn open(dir: &Path, index: &Arc<Index>) -> Result<SegmentJournal, JournalError> {
-        Self::open_sized(dir, index, SEGMENT_BYTES)
-    }
-
-    fn open_sized(dir: &Path, index: &Arc<Index>, size: u64) -> Result<SegmentJournal, JournalError> {
+    /// For writing; there must be only one. Readers of this process read through `index`. A segment
+    /// takes records up to `size` bytes.
+    pub(super) fn open(dir: &Path, index: &Arc<Index>, size: u64) -> Result<SegmentJournal, JournalError> {
         std::fs::create_dir_all(dir)?;
         sqlite::sync_parent(dir)?;
         let (mut segments, repaired) = recover(dir)?;
@@ -617,7 +611,7 @@ mod tests {
     const SIZE: u64 = 100_000;
 
     fn open(dir: &Path) -> Result<SegmentJournal, JournalError> {
-        SegmentJournal::open_sized(dir, &Arc::default(), SIZE)
+        SegmentJournal::open(dir, &Arc::default(), SIZE)
     }
 
     const KIND: suite::Kind = suite::Kind {
@@ -729,7 +723,7 @@ mod tests {
     fn what_cannot_be_written_is_not_acknowledged() {
         let dir = tempfile::tempdir().unwrap();
         let index = Arc::default();
-        let mut journal = SegmentJournal::open_sized(dir.path(), &index, SIZE).unwrap();
+        let mut journal = SegmentJournal::open(dir.path(), &index, SIZE).unwrap();
         journal.append(&record(1, 0, 0, 10)).unwrap();
         let good = Arc::clone(&journal.file);
         let device = |name| Arc::new(OpenOptions::new().write(true).open(name).unwrap());

@@ -1,7 +1,7 @@
 //! How the historian opens its SQLite files.
 
 use super::journal::JournalError;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
 
@@ -66,6 +66,22 @@ pub(super) fn sync_parent(path: &Path) -> Result<(), JournalError> {
         Some(parent) => Ok(std::fs::File::open(parent)?.sync_all()?),
         None => Ok(()),
     }
+}
+
+/// Whether an error says that the file is not what was once written, and not that the disk, another
+/// process or a newer version keeps it from being read.
+pub(super) fn is_damage(error: &JournalError) -> bool {
+    let code = match error {
+        JournalError::Sqlite(error) => error.sqlite_error_code(),
+        other => return matches!(other, JournalError::Foreign),
+    };
+    matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// The error for damage that was looked for.
+pub(super) fn damaged(found: String) -> JournalError {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    JournalError::Sqlite(rusqlite::Error::SqliteFailure(code, Some(found)))
 }
 
 /// A read-only connection.

@@ -364,7 +364,7 @@ mod tests {
         let written = Arc::clone(&index);
         let open = move || {
             shared.lock().unwrap_or_else(PoisonError::into_inner).opened += 1;
-            let journal = SegmentJournal::open(&path, &written)?;
+            let journal = SegmentJournal::open(&path, &written, Limits::default().segment_bytes)?;
             Ok(Box::new(Faulty { journal, script: Arc::clone(&shared), failed: false }) as Box<dyn Journal>)
         };
         let (clock, metrics) = (Clock::starting_at(START), Metrics::default());

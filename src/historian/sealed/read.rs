@@ -59,10 +59,13 @@ impl Sealed {
         let mut sources = Vec::new();
         let wanted = plan::year_of(span.first)..=plan::year_of(span.last);
         for number in years(&self.dir)?.into_iter().filter(|year| wanted.contains(year)) {
-            let file = Rc::new(self.snapshot(number)?);
-            let rollups = if wholes { year::rollups(file.conn()?, point, span)? } else { HashMap::new() };
+            let Some(file) = self.snapshot(number)?.map(Rc::new) else { continue };
+            let rollups = match wholes {
+                true => self.intact(number, year::rollups(file.conn()?, point, span))?,
+                false => HashMap::new(),
+            };
             let last = Rc::default();
-            for place in year::places(file.conn()?, point, span)? {
+            for place in self.intact(number, year::places(file.conn()?, point, span))? {
                 let stored = Stored { point, place, span, file: Rc::clone(&file), body: None };
                 let inside = span.first <= place.span.first && place.span.last <= span.last;
                 let rollup = rollups.get(&place.id).filter(|_| inside && place.kind != Kind::Part);
@@ -87,10 +90,10 @@ impl Sealed {
         let span = Span { first: UtcMs(i64::MIN), last: to.plus_ms(-1) };
         let mut known = Known::default();
         for number in years(&self.dir)?.into_iter().rev().filter(|year| *year <= plan::year_of(span.last)) {
-            let file = Rc::new(self.snapshot(number)?);
+            let Some(file) = self.snapshot(number)?.map(Rc::new) else { continue };
             // Nearly always one of the nearest knows.
             for nearest in [Some(NEAREST), None] {
-                let places = year::places_back(file.conn()?, point, span, nearest)?;
+                let places = self.intact(number, year::places_back(file.conn()?, point, span, nearest))?;
                 let all = nearest.is_none_or(|nearest| places.len() < nearest);
                 for place in places {
                     if known.since.is_some_and(|at| place.span.last < at) {
@@ -117,9 +120,9 @@ impl Sealed {
     ) -> Result<Loads, JournalError> {
         let (mut files, mut places) = (Vec::new(), Vec::new());
         for number in years(&self.dir)? {
-            let file = self.snapshot(number)?;
+            let Some(file) = self.snapshot(number)? else { continue };
             let (part, chunk) = (frontier.bound(number, false), frontier.bound(number, true));
-            let found = year::sealed_behind(file.conn()?, part, chunk, PLACES + 1)?;
+            let found = self.intact(number, year::sealed_behind(file.conn()?, part, chunk, PLACES + 1))?;
             places.extend(found.into_iter().map(|p| Frontier {
                 seq: p.seq,
                 year: number,
@@ -145,7 +148,7 @@ impl Sealed {
 
     fn load(&self, file: &Snapshot, frontier: Frontier) -> Result<Load, JournalError> {
         let Frontier { seq, chunk, id, .. } = frontier;
-        let found = year::load(file.conn()?, year::Sealing { seq, chunk, id })?;
+        let found = self.intact(frontier.year, year::load(file.conn()?, year::Sealing { seq, chunk, id }))?;
         let (mut device, mut all) = (0, Vec::new());
         match found {
             None => {}
@@ -182,7 +185,8 @@ impl Sealed {
     ) -> Result<Option<Seq>, JournalError> {
         let mut whole = None;
         for number in years(&self.dir)? {
-            let from = year::sealed_from(self.snapshot(number)?.conn()?, frontier.seq)?;
+            let Some(file) = self.snapshot(number)? else { continue };
+            let from = self.intact(number, year::sealed_from(file.conn()?, frontier.seq))?;
             whole = whole.into_iter().chain(from).min();
         }
         Ok(whole)
@@ -192,7 +196,8 @@ impl Sealed {
     pub(in crate::historian) fn points(self: &Arc<Self>) -> Result<BTreeSet<PointId>, JournalError> {
         let mut points = BTreeSet::new();
         for number in years(&self.dir)? {
-            points.extend(year::points(self.snapshot(number)?.conn()?)?);
+            let Some(file) = self.snapshot(number)? else { continue };
+            points.extend(self.intact(number, year::points(file.conn()?))?);
         }
         Ok(points)
     }
@@ -210,27 +215,42 @@ impl Sealed {
         id: i64,
         decoded: Result<T, ChunkError>,
     ) -> Option<T> {
-        let error = match decoded {
-            Ok(decoded) => return Some(decoded),
-            Err(error) => error,
-        };
+        decoded.map_err(|error| self.tell(year, table, id, &error)).ok()
+    }
+
+    /// What was read of a file; as [`Sealed::sound`] for what SQLite finds damaged.
+    fn intact<T: Default>(&self, year: i16, read: Result<T, JournalError>) -> Result<T, JournalError> {
+        match read {
+            Err(error) if sqlite::is_damage(&error) => {
+                self.tell(year, "file", 0, &error);
+                Ok(T::default())
+            }
+            read => read,
+        }
+    }
+
+    fn tell(&self, year: i16, table: &'static str, id: i64, error: &dyn std::fmt::Display) {
         self.metrics.damaged.inc();
         let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
         if damaged.len() < DAMAGED_MAX && damaged.insert((year, table, id)) {
             tracing::error!(file = %path_of(&self.dir, year).display(), table, id, %error,
                 "Sealed readings are damaged and left out; restore the file from a backup.");
         }
-        None
     }
 
-    fn snapshot(self: &Arc<Self>, number: i16) -> Result<Snapshot, JournalError> {
+    /// None if the file was deleted since it was listed.
+    fn snapshot(self: &Arc<Self>, number: i16) -> Result<Option<Snapshot>, JournalError> {
         let mut all = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = Arc::clone(all.entry(number).or_default());
         drop(all);
         let held = idle.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let conn = held.map_or_else(|| sqlite::open_reader(&path_of(&self.dir, number)), Ok)?;
+        let path = path_of(&self.dir, number);
+        let conn = match held.map_or_else(|| sqlite::open_reader(&path), Ok) {
+            Err(_) if !path.exists() => return Ok(None),
+            opened => opened?,
+        };
         conn.execute_batch("BEGIN")?;
-        Ok(Snapshot { number, conn: Some(conn), idle, sealed: Arc::clone(self) })
+        Ok(Some(Snapshot { number, conn: Some(conn), idle, sealed: Arc::clone(self) }))
     }
 }
 
@@ -376,7 +396,7 @@ impl Rows for Piece {
         let (id, mut held) = last.take().unwrap_or_default();
         if id != self.chunk.place.id {
             held.clear();
-            self.chunk.read(&mut held)?;
+            self.chunk.append(&mut held)?;
         }
         rows.extend_from_slice(pack::within(&held, self.span));
         *last = Some((self.chunk.place.id, held));
@@ -393,10 +413,10 @@ impl Stored {
     }
 
     /// Appends its rows, as far as they are sound.
-    fn read(&self, rows: &mut Vec<Row>) -> Result<(), JournalError> {
+    fn append(&self, rows: &mut Vec<Row>) -> Result<(), JournalError> {
         let body = match &self.body {
             Some(body) => Cow::Borrowed(body),
-            None => Cow::Owned(year::body(self.file.conn()?, &self.place)?),
+            None => Cow::Owned(self.read()?),
         };
         let decoded = self.decode(&body, rows)?;
         let table = if self.place.kind == Kind::Part { "part" } else { "chunk" };
@@ -409,13 +429,19 @@ impl Stored {
         if self.place.kind == Kind::Part {
             return Ok(None);
         }
-        let body = self.body.insert(year::body(self.file.conn()?, &self.place)?);
+        let body = self.read()?;
+        let body = self.body.insert(body);
         // Damage is told when its rows are asked for.
         let header = chunk::header(body).ok();
         Ok(header.map(|header| Whole {
             span: Span { first: header.first, last: header.last },
             summary: header.summary,
         }))
+    }
+
+    fn read(&self) -> Result<Vec<u8>, JournalError> {
+        let Snapshot { number, sealed, .. } = &*self.file;
+        sealed.intact(*number, year::body(self.file.conn()?, &self.place))
     }
 
     fn early(&self, rows: &[Row]) -> usize {
@@ -427,7 +453,9 @@ impl Stored {
         Ok(match self.place.kind {
             Kind::Part => pack::Index::open(body).and_then(|index| index.rows(self.point, seq, rows)),
             Kind::Chunk { times } => {
-                let instants = times::decode(&year::times(self.file.conn()?, times)?);
+                let Snapshot { number, sealed, .. } = &*self.file;
+                let instants = sealed.intact(*number, year::times(self.file.conn()?, times))?;
+                let instants = times::decode(&instants);
                 instants.and_then(|instants| pack::rows(&instants, body, seq, rows))
             }
         })
@@ -437,7 +465,7 @@ impl Stored {
 impl Rows for Stored {
     fn pull(&mut self, rows: &mut Vec<Row>) -> Result<bool, JournalError> {
         let before = rows.len();
-        self.read(rows)?;
+        self.append(rows)?;
         self.body = None;
         if self.place.span.first < self.span.first {
             rows.drain(before..before + rows.get(before..).map_or(0, |rows| self.early(rows)));

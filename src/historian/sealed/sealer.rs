@@ -6,12 +6,13 @@
 use super::pack::{self, Index};
 use super::read::Sealed;
 use super::year::{Folded, Year};
-use super::{path_of, plan, unpackable, years};
+use super::{path_of, plan, remove, set_aside, unpackable, with_log, years};
 use crate::historian::codec::{self, CodecError};
 use crate::historian::epochs::Epochs;
 use crate::historian::journal::{JournalError, JournalReader, Record, Seq};
 use crate::historian::metrics::Metrics;
 use crate::historian::query::Row;
+use crate::historian::sqlite;
 use crate::point::{PointId, UtcMs};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub(in crate::historian) struct Sealer {
     sealed: Arc<Sealed>,
     metrics: Metrics,
     years: Option<BTreeMap<i16, Year>>,
+    /// One of them is damaged: they are looked at when they are opened again.
+    suspect: bool,
     slice_rows: usize,
     step: Step,
 }
@@ -63,6 +66,7 @@ impl Sealer {
             sealed,
             metrics,
             years: None,
+            suspect: false,
             slice_rows: SLICE_ROWS,
             step: Arc::new(|| Ok(())),
         }
@@ -74,13 +78,46 @@ impl Sealer {
         self
     }
 
-    /// Opens all files, and throws away what goes beyond `sealed_up_to`.
-    pub(in crate::historian) fn open(&mut self, sealed_up_to: Seq) -> Result<(), JournalError> {
-        if self.years.is_none() {
-            let open = |year| Ok((year, Year::open(&path_of(&self.dir, year), sealed_up_to)?));
-            self.years = Some(years(&self.dir)?.into_iter().map(open).collect::<Result<_, JournalError>>()?);
+    /// Opens all files, and throws away what goes beyond `sealed_up_to`. A damaged one is set aside:
+    /// one year must not keep the others from being read, nor new readings from being sealed. Returns
+    /// those, in words for a person.
+    pub(in crate::historian) fn open(&mut self, sealed_up_to: Seq) -> Result<Vec<String>, JournalError> {
+        let (mut opened, mut aside) = (BTreeMap::new(), Vec::new());
+        if self.years.is_some() {
+            return Ok(aside);
         }
-        Ok(())
+        for number in years(&self.dir)? {
+            let path = path_of(&self.dir, number);
+            let year = Year::open(&path, sealed_up_to).and_then(|year| {
+                if self.suspect {
+                    year.check()?;
+                }
+                Ok(year)
+            });
+            match year {
+                Ok(year) => drop(opened.insert(number, year)),
+                Err(error) if sqlite::is_damage(&error) => {
+                    self.sealed.close(number);
+                    let to = set_aside(&path)?;
+                    self.metrics.damaged.inc();
+                    let said = format!(
+                        "The history of {number} is damaged ({error}) and is now {}; restore it from a backup.",
+                        to.display()
+                    );
+                    tracing::error!("{said}");
+                    aside.push(said);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        (self.years, self.suspect) = (Some(opened), false);
+        Ok(aside)
+    }
+
+    /// The highest place of the log that any file has readings of.
+    pub(in crate::historian) fn highest(&self) -> Result<Seq, JournalError> {
+        let years = self.years.iter().flat_map(BTreeMap::values);
+        years.map(Year::highest).try_fold(Seq(0), |highest, next| Ok(highest.max(next?)))
     }
 
     /// Seals what stands behind `after` up to `up_to`, then merges. `advance` makes the place up to
@@ -144,21 +181,18 @@ impl Sealer {
         for number in empty {
             years.remove(&number);
             self.sealed.close(number);
-            // The file itself last: while it is there, its log belongs to it.
-            for end in ["db-wal", "db-shm", "db"] {
+            for path in with_log(&path_of(&self.dir, number)) {
                 (self.step)()?;
-                match std::fs::remove_file(path_of(&self.dir, number).with_extension(end)) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                    _ => {}
-                }
+                remove(&path)?;
             }
         }
         Ok(freed)
     }
 
     fn keep_or_close<T>(&mut self, done: Result<T, JournalError>) -> Result<T, JournalError> {
-        if done.is_err() {
+        if let Err(error) = &done {
             self.years = None;
+            self.suspect |= sqlite::is_damage(error);
         }
         done
     }
@@ -168,8 +202,7 @@ impl Sealer {
         match years.entry(number) {
             std::collections::btree_map::Entry::Occupied(year) => Ok(year.into_mut()),
             std::collections::btree_map::Entry::Vacant(place) => {
-                // A file that was not there holds nothing yet.
-                Ok(place.insert(Year::open(&path_of(&self.dir, number), Seq(0))?))
+                Ok(place.insert(Year::make(&path_of(&self.dir, number))?))
             }
         }
     }

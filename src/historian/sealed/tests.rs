@@ -309,20 +309,27 @@ fn random_bytes_are_no_part() {
 }
 
 #[test]
-fn a_newer_or_foreign_file_is_refused() {
+fn a_newer_file_is_refused_and_a_foreign_one_set_aside() {
     for (sql, newer) in [("PRAGMA user_version = 9", true), ("PRAGMA application_id = 5", false)] {
         let mut plant = Plant::new();
         polls(&mut plant, 0, 5);
         plant.seal_all();
-        let conn = rusqlite::Connection::open(path_of(plant.path(), 2026)).unwrap();
-        conn.execute_batch(sql).unwrap();
-        drop(conn);
+        let path = path_of(plant.path(), 2026);
+        rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
         polls(&mut plant, 5, 5);
-        let refused = plant.seal(1_000, dies_at(0).0, true).unwrap_err();
-        assert!(matches!(
-            (refused, newer),
-            (JournalError::Newer { .. }, true) | (JournalError::Foreign, false)
-        ));
+        let sealed = plant.seal(1_000, dies_at(0).0, true);
+        let aside = path.with_extension("db.damaged-1");
+        if newer {
+            assert!(matches!(sealed, Err(JournalError::Newer { .. })) && !aside.exists());
+            continue;
+        }
+        sealed.unwrap();
+        let conn = rusqlite::Connection::open(aside).unwrap();
+        let id: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0)).unwrap();
+        assert_eq!((id, plant.metrics.damaged.get()), (5, 1));
+        // What was sealed behind it is there.
+        let span = Span { first: UtcMs(i64::MIN), last: UtcMs(i64::MAX - 1) };
+        assert!(plant.plain.keys().any(|(point, _)| !plant.rows(*point, span).is_empty()));
     }
 }
 
@@ -476,4 +483,17 @@ fn hours_are_made_of_roll_ups_and_chunks_are_read_only_where_something_interfere
     // What goes takes its roll-up along.
     file.execute("DELETE FROM chunk WHERE point = 3", []).unwrap();
     assert_eq!(plant.count(2027, "rollup"), 12);
+}
+
+#[test]
+fn a_year_file_is_made_over_what_a_killed_process_left() {
+    let mut plant = Plant::new();
+    for name in ["2026.new", "2026.new-wal", "2026.db-wal", "2026.db-shm"] {
+        std::fs::write(plant.path().join(name), "half of something").unwrap();
+    }
+    let value = Some(Value::Bool(true));
+    plant.write(1, vec![Reading { point: PointId(1), at: UtcMs(START), value, quality: Quality::Good }]);
+    plant.seal_all();
+    plant.check();
+    assert!(!plant.path().join("2026.new").exists());
 }

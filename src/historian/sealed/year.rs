@@ -156,6 +156,10 @@ impl Year {
     /// the journal. What was merged across it stays: a backup that was taken beside a sealing has such
     /// places, and what is sealed once more behind it is the same.
     pub(super) fn open(path: &Path, sealed_up_to: Seq) -> Result<Year, JournalError> {
+        // It was made with its tables.
+        if path.metadata()?.len() == 0 {
+            return Err(sqlite::damaged("the file is empty".to_owned()));
+        }
         let conn = sqlite::open_file(path, SCHEMA, VERSION, Page::Blobs)?;
         let tx = conn.unchecked_transaction()?;
         for table in ["part", "chunk"] {
@@ -173,6 +177,37 @@ impl Year {
             year.members.add(point, group, device);
         }
         Ok(year)
+    }
+
+    /// Makes the file. It has its name only when it has its tables: who reads beside the writer lists
+    /// the folder.
+    pub(super) fn make(path: &Path) -> Result<Year, JournalError> {
+        let new = path.with_extension("new");
+        // What a process that was killed left, here or while it deleted the file.
+        for stale in [path, &new].map(super::with_log) {
+            for end in stale.iter().filter(|end| *end != path) {
+                super::remove(end)?;
+            }
+        }
+        // Closed, it has no log beside it.
+        drop(sqlite::open_file(&new, SCHEMA, VERSION, Page::Blobs)?);
+        std::fs::rename(&new, path)?;
+        sqlite::sync_parent(path)?;
+        // A file that was not there holds nothing yet.
+        Year::open(path, Seq(0))
+    }
+
+    /// Whether SQLite finds all pages where they belong; reads the whole file.
+    pub(super) fn check(&self) -> Result<(), JournalError> {
+        let found: String = self.conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if found == "ok" { Ok(()) } else { Err(sqlite::damaged(found)) }
+    }
+
+    /// The highest place of the log that a file has readings of.
+    pub(super) fn highest(&self) -> Result<Seq, JournalError> {
+        let sql =
+            "SELECT max(coalesce((SELECT max(seq) FROM part), 0), coalesce((SELECT max(seq) FROM chunk), 0))";
+        Ok(self.conn.query_row(sql, [], |row| seq_in(row, 0))?)
     }
 
     /// The poll group of a point; that of the device it is first seen with, and on disk with the
