@@ -1,37 +1,18 @@
-//! The historian as a whole, from outside: killed, torn, damaged; and a measurement by hand.
+//! The historian as a whole, from outside: torn, damaged, copied; and a measurement by hand. Killed:
+//! `kills`.
 
+use crate::kills::Dice;
 use plantroom::clock::Clock;
-use plantroom::field::{Ack, acks};
 use plantroom::historian::copy;
 use plantroom::historian::{DataDir, Historian, History, Limits, Metrics, Opened, Seq};
 use plantroom::point::{Batch, Decimal, PointId, Quality, Reading, UtcMs, Value};
 use plantroom::readings::HistorianFeed;
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 const START: UtcMs = UtcMs(1_800_000_000_000);
-
-/// Seeded numbers (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.roll() % end
-    }
-}
 
 /// The batch that every test writes at this place of the log.
 fn batch_at(place: u64) -> Batch {
@@ -99,113 +80,6 @@ async fn a_new_log_goes_on_behind_those_who_followed_the_lost_one() {
         let seen: Vec<_> = seen.into_iter().map(|(seq, batch)| (seq.0, (*batch).clone())).collect();
         assert_eq!(seen, [(1_001, batch_at(1)), (1_002, batch_at(2)), (1_003, batch_at(3))]);
     }
-}
-
-const KILL_DIR: &str = "PLANTROOM_TEST_KILL_DIR";
-const KILL_SEED: &str = "PLANTROOM_TEST_KILL_SEED";
-
-/// Small limits, so that commits, copies and restarts meet often.
-fn restless(seed: u64) -> Limits {
-    let mut dice = Dice(seed);
-    Limits {
-        group_bytes: 64 + usize::try_from(dice.below(1_000)).unwrap(),
-        ack_ms: dice.below(4),
-        replay_bytes: 1 + usize::try_from(dice.below(5_000)).unwrap(),
-        seal_bytes: 1 + dice.below(10_000),
-        ..Limits::default()
-    }
-}
-
-#[tokio::test]
-async fn what_was_acknowledged_survives_twenty_kills() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut stored = 0;
-    for seed in 1..=20_u64 {
-        let acked = run_and_kill(dir.path(), seed, 1 + Dice(seed).below(60));
-        let metrics = Metrics::default();
-        let opened = open(dir.path(), &metrics, restless(seed));
-        let head = places(&opened.history).await;
-        assert!(head >= acked && acked > stored, "seed {seed}: acknowledged {acked}, stored {head}");
-        assert_eq!(metrics.damaged.get(), 0);
-        assert_last(&opened.history, head).await;
-        assert_all(&opened.history, head).await;
-        stored = head;
-    }
-}
-
-/// Starts a writer on `dir`, kills it after so many acknowledgements and returns the last one.
-fn run_and_kill(dir: &Path, seed: u64, acks: u64) -> u64 {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "historian::killed_writer", "--ignored", "--nocapture"])
-        .env(KILL_DIR, dir)
-        .env(KILL_SEED, seed.to_string())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (mut seen, mut last) = (0, 0);
-    for line in lines {
-        // What it wrote before it died counts, also what is still in the pipe.
-        if let Some(place) = line.unwrap().strip_prefix("acknowledged ") {
-            last = place.parse().unwrap();
-            seen += 1;
-            if seen == acks {
-                child.kill().unwrap();
-            }
-        }
-    }
-    child.wait().unwrap();
-    assert!(seen >= acks, "the writer ended by itself after {seen} acknowledgements");
-    last
-}
-
-/// The values a start shows are those of the log.
-async fn assert_last(history: &History, head: u64) {
-    for point in (1..=20).map(PointId) {
-        let readings = (1..=head).flat_map(|place| batch_at(place).readings);
-        let expected = readings.filter(|reading| reading.point == point).max_by_key(|reading| reading.at);
-        assert_eq!(history.last(&[point]).await.unwrap(), [expected]);
-    }
-}
-
-/// From the journal and the year files together comes what was written, each reading once.
-async fn assert_all(history: &History, head: u64) {
-    for point in [1, 7, 20].map(PointId) {
-        let readings = (1..=head).flat_map(|place| batch_at(place).readings);
-        let by_time = readings.filter(|r| r.point == point).map(|r| (r.at, r)).collect::<BTreeMap<_, _>>();
-        let range = history.range(point, UtcMs(0), UtcMs(i64::MAX), usize::MAX).await.unwrap();
-        assert!(range.readings.iter().eq(by_time.values()), "{point:?}");
-    }
-}
-
-/// The process that [`run_and_kill`] starts; by itself it does nothing.
-#[tokio::test]
-#[ignore = "not a test: the writer that another test kills"]
-async fn killed_writer() {
-    let (Ok(dir), Ok(seed)) = (std::env::var(KILL_DIR), std::env::var(KILL_SEED)) else { return };
-    let mut dice = Dice(seed.parse().unwrap());
-    let limits = restless(dice.0);
-    let opened = Historian::open_with(Path::new(&dir), Clock::system(), Metrics::default(), limits).unwrap();
-    let first = opened.history.head().borrow().0 + 1;
-    let (feeds, rx) = mpsc::channel(4);
-    let (handles, mut fired) = acks();
-    let writing = async {
-        for place in first.. {
-            let ack = handles.handle(Ack { epoch: place, packet: 1 }, 1);
-            feeds.send(HistorianFeed { ack: Some(ack), ..feed(place) }).await.unwrap();
-            let work = dice.below(20_000);
-            std::hint::black_box((0..work).fold(place, |sum, n| sum.wrapping_mul(31).wrapping_add(n)));
-        }
-    };
-    let telling = async {
-        let mut out = std::io::stdout();
-        while let Some(ack) = fired.recv().await {
-            writeln!(out, "acknowledged {}", ack.epoch).unwrap();
-            out.flush().unwrap();
-        }
-    };
-    tokio::join!(opened.historian.run(rx, CancellationToken::new()), writing, telling);
 }
 
 #[tokio::test(start_paused = true)]

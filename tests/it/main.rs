@@ -17,6 +17,8 @@ mod forward;
 mod historian;
 #[cfg(test)]
 mod history_formats;
+#[cfg(test)]
+mod kills;
 #[path = "../support/lane.rs"]
 mod lane;
 #[cfg(test)]

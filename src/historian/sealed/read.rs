@@ -60,10 +60,8 @@ impl Sealed {
         let wanted = plan::year_of(span.first)..=plan::year_of(span.last);
         for number in years(&self.dir)?.into_iter().filter(|year| wanted.contains(year)) {
             let Some(file) = self.snapshot(number)?.map(Rc::new) else { continue };
-            let rollups = match wholes {
-                true => self.intact(number, year::rollups(file.conn()?, point, span))?,
-                false => HashMap::new(),
-            };
+            let rollups = if wholes { year::rollups(file.conn()?, point, span) } else { Ok(HashMap::new()) };
+            let rollups = self.intact(number, rollups)?;
             let last = Rc::default();
             for place in self.intact(number, year::places(file.conn()?, point, span))? {
                 let stored = Stored { point, place, span, file: Rc::clone(&file), body: None };
