@@ -33,6 +33,7 @@ mod historian {
     pub mod journal;
     #[path = "../../benches/journal/peer.rs"]
     mod peer;
+    mod room;
     mod segments;
     mod sqlite;
     #[cfg(test)]
@@ -40,6 +41,8 @@ mod historian {
 
     use journal::{Journal, JournalReader};
     use peer::SqliteJournal;
+    use plantroom::historian::{Layout, Limits};
+    use room::Room;
     use segments::{Index, SegmentJournal, SegmentReader};
     use std::path::Path;
     use std::sync::Arc;
@@ -61,7 +64,7 @@ mod historian {
             other => anyhow::bail!("no engine {other}"),
         }
         let (index, dir): (Arc<Index>, _) = (Arc::default(), dir.join("journal"));
-        let journal = SegmentJournal::open(&dir, &index, super::SEGMENT_BYTES)?;
+        let journal = SegmentJournal::open(&dir, &index, Room::bare(&dir), Limits::default().segment_bytes)?;
         let readers = move |other| -> Box<dyn JournalReader> {
             if other { Box::new(SegmentReader::open(&dir).unwrap()) } else { Box::new(Arc::clone(&index)) }
         };

@@ -87,6 +87,11 @@ impl Layout {
         self.0.join("plantroom.sock")
     }
 
+    /// Room kept for `plantroom.db` on a full disk ([`super::room`]).
+    pub fn ballast(&self) -> PathBuf {
+        self.0.join("ballast")
+    }
+
     /// The file whose lock the running process holds.
     pub fn lock(&self) -> PathBuf {
         self.0.join(".lock")

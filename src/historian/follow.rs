@@ -221,7 +221,6 @@ impl std::fmt::Debug for Slot {
 
 #[cfg(test)]
 mod tests {
-    use super::super::task::seal;
     use super::super::{Historian, Limits, Metrics};
     use super::*;
     use crate::clock::Clock;
@@ -269,7 +268,7 @@ mod tests {
     fn seal_and_cut(dir: &Path) {
         let clock = Clock::starting_at(START.plus_ms(3_600_000));
         let Historian { writer, .. } = Historian::open(dir, clock, Metrics::default()).unwrap().historian;
-        seal(&writer.sealer, &writer.store, &writer.shared, writer.after, None).unwrap();
+        writer.beside.run(writer.after, START).unwrap();
         drop(writer);
         std::fs::remove_dir_all(dir.join("journal")).unwrap();
     }

@@ -37,8 +37,11 @@ pub struct Limits {
     /// Bytes of sealed journal kept for those who follow it; whoever comes later reads the year
     /// files.
     pub keep_bytes: u64,
-    /// Readings older than this are forgotten; none: never. Days.
-    pub raw_days: Option<u32>,
+    /// A file of the journal takes records up to this size. Bytes.
+    pub segment_bytes: u64,
+    /// All files of the history together; beyond it the oldest sealed readings are given up, and on
+    /// a full disk, too. None: no limit, and on a full disk readings wait. Bytes.
+    pub history_bytes: Option<u64>,
 }
 
 impl Default for Limits {
@@ -55,8 +58,29 @@ impl Default for Limits {
             seal_ms: 3_600_000,
             seal_retry_ms: 60_000,
             keep_bytes: 1 << 30,
-            raw_days: None,
+            segment_bytes: 16 << 20,
+            history_bytes: None,
         }
+    }
+}
+
+impl Limits {
+    /// Those of a history that may take so many bytes: what is in the journal only, and what is kept
+    /// of it for others, has its place in that.
+    pub fn within(history_bytes: Option<u64>) -> Limits {
+        let limits = Limits { history_bytes, ..Limits::default() };
+        let part = |of: u64, most: u64| history_bytes.map_or(most, |all| most.min(all / of));
+        Limits { seal_bytes: part(8, limits.seal_bytes), keep_bytes: part(4, limits.keep_bytes), ..limits }
+    }
+
+    /// What the journal takes when all goes well.
+    pub(super) fn journal_share_bytes(&self) -> u64 {
+        self.seal_bytes + self.keep_bytes + 2 * self.segment_bytes + self.replay_bytes as u64
+    }
+
+    /// So much more than asked for is given up at once, so that it is not asked for at each sealing.
+    pub(super) fn slack_bytes(&self) -> u64 {
+        self.history_bytes.map_or(0, |all| all / 20)
     }
 }
 

@@ -9,6 +9,7 @@ use super::codec::{self, CodecError};
 use super::epochs::Epochs;
 use super::follow::Followers;
 use super::journal::{JournalError, JournalReader, Record, Seq};
+use super::keep::{Retention, Shed};
 use super::last::LastValues;
 use super::metrics::Metrics;
 use super::query::QueryError;
@@ -77,6 +78,9 @@ pub(super) struct Shared {
     sealed_up_to: AtomicU64,
     pub followers: Followers,
     epochs: RwLock<Arc<Epochs>>,
+    retention: RwLock<Arc<Retention>>,
+    /// What was given up for want of room; none if nothing was.
+    pub shed: watch::Sender<Option<Shed>>,
     open: OpenReader,
     idle: Mutex<Vec<Box<dyn JournalReader>>>,
     permits: Arc<Semaphore>,
@@ -98,6 +102,8 @@ impl Shared {
             sealed_up_to: AtomicU64::new(0),
             followers: Followers::default(),
             epochs: RwLock::default(),
+            retention: RwLock::default(),
+            shed: watch::Sender::new(None),
             open,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(READERS_MAX)),
@@ -130,6 +136,14 @@ impl Shared {
 
     pub(super) fn load_epochs(&self, epochs: Epochs) {
         *self.epochs.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(epochs);
+    }
+
+    pub(super) fn retention(&self) -> Arc<Retention> {
+        Arc::clone(&self.retention.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn retain(&self, retention: Retention) {
+        *self.retention.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(retention);
     }
 
     pub(super) fn add_devices(&self, rows: &[(u32, Arc<str>)]) {

@@ -28,6 +28,12 @@ pub struct Metrics {
     pub sealed: Counter,
     /// Merges of sealed parts.
     pub merges: Counter,
+    /// Sealed chunks and parts that were forgotten as configured.
+    pub forgotten: Counter,
+    /// Sealed chunks and parts given up for want of room.
+    pub shed: Counter,
+    /// What that made free. Bytes.
+    pub shed_bytes: Counter,
     /// Number of the last batch on disk.
     pub head: Gauge,
 }
@@ -46,6 +52,9 @@ impl Default for Metrics {
             damaged: Counter::default(),
             sealed: Counter::default(),
             merges: Counter::default(),
+            forgotten: Counter::default(),
+            shed: Counter::default(),
+            shed_bytes: Counter::default(),
             head: Gauge::default(),
         }
     }
@@ -63,12 +72,16 @@ impl Metrics {
             ("historian_damaged", "Damaged records and columns met while reading", &self.damaged),
             ("historian_sealed", "Readings sealed since the start", &self.sealed),
             ("historian_merges", "Merges of sealed parts", &self.merges),
+            ("historian_forgotten", "Sealed chunks and parts beyond their time", &self.forgotten),
+            ("historian_shed", "Sealed chunks and parts given up for want of room", &self.shed),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
         }
         let help = "Records on disk since the start";
         registry.register_with_unit("historian", help, Unit::Bytes, self.bytes.clone());
+        let help = "Room made by giving up sealed chunks and parts";
+        registry.register_with_unit("historian_shed", help, Unit::Bytes, self.shed_bytes.clone());
         let help = "How long a commit took";
         registry.register_with_unit("historian_commit", help, Unit::Seconds, self.commit_seconds.clone());
         registry.register("historian_head", "Number of the last batch on disk", self.head.clone());

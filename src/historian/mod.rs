@@ -1,11 +1,13 @@
 //! The memory: every reading, on disk before anyone is told that it is.
 //!
 //! Read in this order: [`journal`] (what the log must do), `codec` (what stands in it), `group`
-//! (what is committed together), `store` (how a failure is survived), `task` (the writer),
+//! (what is committed together), `store` (how a failure is survived), `task` (the writer), `sealing`
+//! (what it does beside),
 //! [`history`] (the readers), [`ask`] (questions to them, over `gather`), [`query`] (what is made of
 //! rows), [`summary`] (what a stretch of them comes to), [`chunk`] (sealed history as bytes), `sealed`
-//! (old readings leave the journal), [`follow`] (those who read the log in order); then `segments`
-//! (the files of the log), `bytes`, `sqlite` and `catalogue` (the SQL), `epochs` (the clock set back), `import`, `copy`, `last`,
+//! (old readings leave the journal), [`keep`] (how long they stay), `room` (the end of the disk),
+//! [`follow`] (those who read the log in order); then `segments` (the files of the log), `bytes`,
+//! `sqlite` and `catalogue` (the SQL), `epochs` (the clock set back), `import`, `copy`, `last`,
 //! `recent`, [`texts`], [`datadir`], [`metrics`].
 //!
 //! **Invariant:** an acknowledged reading is on disk; after a failed write or sync nothing is
@@ -17,6 +19,7 @@ mod codec;
 mod group;
 mod store;
 mod task;
+mod sealing;
 pub mod history;
 mod gather;
 pub mod ask;
@@ -25,6 +28,8 @@ pub mod summary;
 pub mod chunk;
 pub mod query;
 mod sealed;
+pub mod keep;
+mod room;
 mod segments;
 #[cfg(test)]
 mod suite;
@@ -49,7 +54,9 @@ pub use group::Limits;
 pub use history::{History, HistoryError, Range};
 pub use import::Importer;
 pub use journal::{JournalError, Seq};
+pub use keep::{Retention, Shed};
 pub use metrics::Metrics;
+pub use room::{Ballast, Room};
 pub use texts::Texts;
 
 use crate::clock::{Clock, Now, Watch};
@@ -59,6 +66,7 @@ use group::Devices;
 use history::Shared;
 use journal::{Journal, JournalReader};
 use sealed::{Duty, Sealed, Sealer};
+use sealing::Sealing;
 use segments::{Index, SegmentJournal};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -113,18 +121,30 @@ impl Historian {
         metrics: Metrics,
         limits: Limits,
     ) -> Result<Opened, OpenError> {
+        Self::open_in(dir, Room::bare(dir), clock, metrics, limits)
+    }
+
+    /// As [`Historian::open_with`], in the room that others need, too.
+    pub fn open_in(
+        dir: &Path,
+        room: Room,
+        clock: Clock,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> Result<Opened, OpenError> {
         let (path, index): (_, Arc<Index>) = (dir.join(JOURNAL), Arc::default());
-        let written = Arc::clone(&index);
+        let (written, growing) = (Arc::clone(&index), room.clone());
         let journal = move || {
-            Ok(Box::new(SegmentJournal::open(&path, &written, limits.segment_bytes)?) as Box<dyn Journal>)
+            let journal = SegmentJournal::open(&path, &written, growing.clone(), limits.segment_bytes)?;
+            Ok(Box::new(journal) as Box<dyn Journal>)
         };
-        Self::open_by(Box::new(journal), index, dir, clock, metrics, limits)
+        let parts = Parts { journal: Box::new(journal), index, room };
+        Self::open_by(parts, dir, clock, metrics, limits)
             .map_err(|why| OpenError { dir: dir.display().to_string(), why })
     }
 
     fn open_by(
-        journal: OpenJournal,
-        index: Arc<Index>,
+        Parts { journal, index, room }: Parts,
         dir: &Path,
         clock: Clock,
         metrics: Metrics,
@@ -158,9 +178,18 @@ impl Historian {
         }
         shared.head.send_replace(found.head);
         shared.metrics.head.set(found.head.0.cast_signed());
-        let writer = Writer {
-            store: Arc::new(Mutex::new(store)),
+        let store = Arc::new(Mutex::new(store));
+        let beside = Sealing {
+            dir: dir.to_owned(),
+            store: Arc::clone(&store),
             sealer: Arc::new(Mutex::new(sealer)),
+            shared: Arc::clone(&shared),
+            room,
+            limits,
+        };
+        let writer = Writer {
+            store,
+            beside,
             duty,
             sealing: None,
             shared: Arc::clone(&shared),
@@ -205,6 +234,16 @@ impl Historian {
         shorter
     }
 
+    /// How long readings are kept; for ever until this is said.
+    pub fn retain(&self, retention: Retention) {
+        self.writer.shared.retain(retention);
+    }
+
+    /// What is given up for want of room; none as long as nothing was.
+    pub fn shed(&self) -> watch::Receiver<Option<Shed>> {
+        self.writer.shared.shed.subscribe()
+    }
+
     /// The reading side.
     pub fn history(&self) -> History {
         History(Arc::clone(&self.writer.shared))
@@ -238,6 +277,13 @@ impl Historian {
     }
 }
 
+/// What a store is opened with.
+struct Parts {
+    journal: OpenJournal,
+    index: Arc<Index>,
+    room: Room,
+}
+
 /// Brings the catalogue in line with another configuration beside the running writer.
 #[derive(Clone)]
 pub struct Declarer {
@@ -253,6 +299,11 @@ impl std::fmt::Debug for Declarer {
 }
 
 impl Declarer {
+    /// As [`Historian::retain`].
+    pub fn retain(&self, retention: Retention) {
+        self.shared.retain(retention);
+    }
+
     /// As [`Historian::declare`]; waits for a commit under way, and a commit waits for it. A new
     /// epoch begins behind what is stored: readings that are on their way count to it.
     pub async fn declare(

@@ -10,6 +10,7 @@
 //! checked by who decodes it. Why not SQLite: docs/adr/0012.
 
 use super::journal::{Journal, JournalError, JournalReader, PAGE_BYTES, Record, Seq, Span};
+use super::room::Room;
 use super::sqlite;
 use crate::point::UtcMs;
 use std::fs::{File, OpenOptions};
@@ -260,6 +261,7 @@ enum Ahead {
 #[derive(Debug)]
 pub(super) struct SegmentJournal {
     dir: PathBuf,
+    room: Room,
     /// A segment takes records up to this size.
     size: u64,
     index: Arc<Index>,
@@ -273,9 +275,14 @@ pub(super) struct SegmentJournal {
 }
 
 impl SegmentJournal {
-    /// For writing; there must be only one. Readers of this process read through `index`. A segment
-    /// takes records up to `size` bytes.
-    pub(super) fn open(dir: &Path, index: &Arc<Index>, size: u64) -> Result<SegmentJournal, JournalError> {
+    /// For writing; there must be only one. A segment takes records up to `size` bytes. Readers of
+    /// this process read through `index`.
+    pub(super) fn open(
+        dir: &Path,
+        index: &Arc<Index>,
+        room: Room,
+        size: u64,
+    ) -> Result<SegmentJournal, JournalError> {
         std::fs::create_dir_all(dir)?;
         sqlite::sync_parent(dir)?;
         let (mut segments, repaired) = recover(dir)?;
@@ -289,7 +296,7 @@ impl SegmentJournal {
         let (file, number, end) = (Arc::clone(&current.file), current.number, current.end);
         *index.write() = segments;
         let (dir, index, ahead, frame) = (dir.to_owned(), Arc::clone(index), Ahead::Nothing, Vec::new());
-        Ok(SegmentJournal { dir, size, index, file, number, end, last, ahead, frame, repaired })
+        Ok(SegmentJournal { dir, room, size, index, file, number, end, last, ahead, frame, repaired })
     }
 
     /// Goes on to the next segment; it is made on the spot only if nobody came to make it ahead.
@@ -297,8 +304,12 @@ impl SegmentJournal {
         let number = self.number + 1;
         match std::mem::replace(&mut self.ahead, Ahead::Nothing) {
             Ahead::Ready => {}
-            Ahead::Making(file, at) => finish(&file, at, number, self.size)?,
-            Ahead::Nothing | Ahead::NoRoom => finish(&make(&self.dir, number)?, 0, number, self.size)?,
+            Ahead::Making(file, at) => self.made(number, finish(&file, at, number, self.size))?,
+            Ahead::Nothing | Ahead::NoRoom => {
+                self.room.grow(self.size)?;
+                let whole = make(&self.dir, number).and_then(|file| finish(&file, 0, number, self.size));
+                self.made(number, whole)?;
+            }
         }
         sync_dir(&self.dir)?;
         let segment = Segment::open(path_of(&self.dir, number), true)?.ok_or(JournalError::Foreign)?;
@@ -307,11 +318,22 @@ impl SegmentJournal {
         Ok(())
     }
 
+    /// Half a segment holds what others need until the next try.
+    fn made(&self, number: u32, made: Result<(), JournalError>) -> Result<(), JournalError> {
+        if made.is_err() {
+            remove(&path_of(&self.dir, number))?;
+        }
+        made
+    }
+
     /// Makes a slice of the next segment.
     fn make_ahead(&mut self) -> Result<Ahead, JournalError> {
         let number = self.number + 1;
         let (file, at) = match std::mem::replace(&mut self.ahead, Ahead::Nothing) {
-            Ahead::Nothing => (make(&self.dir, number)?, 0),
+            Ahead::Nothing => {
+                self.room.grow(self.size)?;
+                (make(&self.dir, number)?, 0)
+            }
             Ahead::Making(file, at) => (file, at),
             done => return Ok(done),
         };
@@ -366,6 +388,14 @@ fn finish(file: &File, mut at: u64, number: u32, size: u64) -> Result<(), Journa
     Ok(file.sync_all()?)
 }
 
+/// Removes what may not be there.
+fn remove(path: &Path) -> Result<(), JournalError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 fn sync_dir(dir: &Path) -> Result<(), JournalError> {
     Ok(File::open(dir)?.sync_all()?)
 }
@@ -398,7 +428,7 @@ impl Journal for SegmentJournal {
         }
         self.ahead = match self.make_ahead() {
             Err(JournalError::Full) => {
-                std::fs::remove_file(path_of(&self.dir, self.number + 1))?;
+                remove(&path_of(&self.dir, self.number + 1))?;
                 Ahead::NoRoom
             }
             made => made?,
@@ -611,7 +641,7 @@ mod tests {
     const SIZE: u64 = 100_000;
 
     fn open(dir: &Path) -> Result<SegmentJournal, JournalError> {
-        SegmentJournal::open(dir, &Arc::default(), SIZE)
+        SegmentJournal::open(dir, &Arc::default(), Room::bare(dir), SIZE)
     }
 
     const KIND: suite::Kind = suite::Kind {
@@ -713,7 +743,7 @@ mod tests {
         journal.append(&record(2, 0, 0, 100)).unwrap();
         std::os::unix::fs::symlink("/dev/full", path_of(dir.path(), 2)).unwrap();
         assert!(matches!(journal.append(&record(3, 0, 0, 60_000)), Err(JournalError::Full)));
-        std::fs::remove_file(path_of(dir.path(), 2)).unwrap();
+        assert!(std::fs::symlink_metadata(path_of(dir.path(), 2)).is_err(), "half a segment takes room");
         let mut journal = open(dir.path()).unwrap();
         journal.append(&record(3, 0, 0, 60_000)).unwrap();
         assert_eq!((all(&journal).len(), journal.repaired()), (3, None));
@@ -723,7 +753,7 @@ mod tests {
     fn what_cannot_be_written_is_not_acknowledged() {
         let dir = tempfile::tempdir().unwrap();
         let index = Arc::default();
-        let mut journal = SegmentJournal::open(dir.path(), &index, SIZE).unwrap();
+        let mut journal = SegmentJournal::open(dir.path(), &index, Room::bare(dir.path()), SIZE).unwrap();
         journal.append(&record(1, 0, 0, 10)).unwrap();
         let good = Arc::clone(&journal.file);
         let device = |name| Arc::new(OpenOptions::new().write(true).open(name).unwrap());

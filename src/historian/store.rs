@@ -128,6 +128,18 @@ impl Store {
         self.keep_or_poison(done)
     }
 
+    /// Trims all of the journal that is there twice, whoever follows it: the year files serve them.
+    /// What only the last values are still needed for is there twice once they are copied.
+    pub(super) fn drop_spare(&mut self, last: &LastValues, head: Seq) -> Result<(), JournalError> {
+        self.tidy(last, head, 0, Keep { behind: None, bytes: 0 })?;
+        let up_to = self.spare.sealed.min(self.spare.copied).min(head);
+        let done = self.handles(true).and_then(|handles| {
+            while !handles.journal.trim(up_to)? {}
+            Ok(())
+        });
+        self.keep_or_poison(done)
+    }
+
     /// All up to there is sealed, durably when it returns.
     pub(super) fn advance_sealed(&mut self, up_to: Seq) -> Result<(), JournalError> {
         self.catalogue(|db| db.advance_sealed(up_to))

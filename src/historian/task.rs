@@ -3,10 +3,10 @@
 use super::group::{Closed, Devices, Group, Limits};
 use super::history::Shared;
 use super::journal::{JournalError, Seq};
-use super::sealed::{Duty, Sealer};
+use super::sealed::Duty;
+use super::sealing::Sealing;
 use super::store::{Keep, Store};
 use crate::clock::{Clock, Mono, Watch};
-use crate::point::UtcMs;
 use crate::readings::HistorianFeed;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,8 +21,8 @@ const TIDY_COMMITS: u64 = 4;
 pub(super) struct Writer {
     /// Locked only by a blocking thread: the one commit or tidying that runs, or a declaration.
     pub store: Arc<Mutex<Store>>,
-    /// Locked only by the one sealing that runs.
-    pub sealer: Arc<Mutex<Sealer>>,
+    /// What is done beside the commits.
+    pub beside: Sealing,
     pub duty: Duty,
     /// The sealing that runs, and what it takes care of.
     pub sealing: Option<(Duty, JoinHandle<Result<(), JournalError>>)>,
@@ -118,6 +118,9 @@ impl Writer {
                 return true;
             };
             self.ill(&error);
+            if matches!(error, JournalError::Full) {
+                self.make_room().await;
+            }
             if last_try {
                 self.shared.metrics.given_up.inc_by(group.readings());
                 tracing::error!(readings = group.readings(), %error, "The last readings could not be stored before the stop.");
@@ -129,6 +132,21 @@ impl Writer {
                 () = stop.cancelled() => {}
             }
             pause = (pause * 2).min(self.limits.retry_max_ms);
+        }
+    }
+
+    /// The disk is full: what the journal has twice goes first, then, if that is not enough and it
+    /// is configured, the oldest that is sealed.
+    async fn make_room(&mut self) {
+        let (beside, head, now) = (self.beside.clone(), self.after, self.clock.utc());
+        let shared = Arc::clone(&self.shared);
+        let made = self.blocking(move |store| store.drop_spare(&shared.last, head)).await;
+        let shed = tokio::task::spawn_blocking(move || beside.make_room(now)).await;
+        for done in [Ok(made), shed] {
+            if let Err(error) = done.unwrap_or_else(|died| Err(JournalError::Io(std::io::Error::other(died))))
+            {
+                tracing::debug!(%error, "There is no room, and none could be made.");
+            }
         }
     }
 
@@ -175,11 +193,9 @@ impl Writer {
         if self.sealing.is_none()
             && let Some(taken) = self.duty.take(now, &self.limits)
         {
-            let (sealer, store) = (Arc::clone(&self.sealer), Arc::clone(&self.store));
-            let (shared, head) = (Arc::clone(&self.shared), self.after);
-            let horizon = self.limits.raw_days.map(|days| horizon(self.clock.utc(), days));
+            let (beside, head, now) = (self.beside.clone(), self.after, self.clock.utc());
             let work = move || {
-                let done = seal(&sealer, &store, &shared, head, horizon);
+                let done = beside.run(head, now);
                 if let Err(error) = &done {
                     tracing::error!(%error, "Old readings could not be sealed; they stay in the journal, and it is tried again.");
                 }
@@ -230,35 +246,6 @@ impl Writer {
     }
 }
 
-/// Nothing before it is kept.
-fn horizon(now: UtcMs, days: u32) -> UtcMs {
-    now.plus_ms(-i64::from(days) * 86_400_000)
-}
-
-/// Seals up to `head`, then forgets what ended before the horizon.
-pub(super) fn seal(
-    sealer: &Mutex<Sealer>,
-    store: &Mutex<Store>,
-    shared: &Shared,
-    head: Seq,
-    horizon: Option<UtcMs>,
-) -> Result<(), JournalError> {
-    let mut sealer = sealer.lock().unwrap_or_else(PoisonError::into_inner);
-    let store = || store.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = shared.sealed_up_to();
-    sealer.seal(before, head, &shared.epochs(), |up_to| {
-        store().advance_sealed(up_to)?;
-        shared.advance_sealed(up_to);
-        Ok(())
-    })?;
-    store().sealing_done(before);
-    if let Some(horizon) = horizon {
-        let freed = sealer.forget(|_| horizon)?;
-        tracing::info!(bytes = freed, "Readings beyond their time were forgotten.");
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::codec::tests::{any_quality, any_value};
@@ -266,7 +253,7 @@ mod tests {
     use super::super::journal::{Journal, JournalReader, Record, Span};
     use super::super::query::Row;
     use super::super::segments::{Index, SegmentJournal};
-    use super::super::{Historian, Metrics, Opened};
+    use super::super::{Historian, Metrics, Opened, Parts, Room};
     use super::*;
     use crate::field::{Ack, AckReceiver, AckSender, acks};
     use crate::point::{Batch, Decimal, PointId, Quality, Reading, UtcMs, Value};
@@ -370,15 +357,16 @@ mod tests {
         let (path, shared) = (dir.path().join("journal"), Arc::clone(&script));
         let index: Arc<Index> = Arc::default();
         let written = Arc::clone(&index);
+        let room = Room::bare(dir.path());
+        let bare = room.clone();
         let open = move || {
             shared.lock().unwrap_or_else(PoisonError::into_inner).opened += 1;
-            let journal = SegmentJournal::open(&path, &written, Limits::default().segment_bytes)?;
+            let journal = SegmentJournal::open(&path, &written, room.clone(), 16 << 20)?;
             Ok(Box::new(Faulty { journal, script: Arc::clone(&shared), failed: false }) as Box<dyn Journal>)
         };
         let (clock, metrics) = (Clock::starting_at(START), Metrics::default());
         let Opened { historian, history, repaired } = Historian::open_by(
-            Box::new(open),
-            index,
+            Parts { journal: Box::new(open), index, room: bare },
             dir.path(),
             clock.clone(),
             metrics.clone(),

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `plan` (which year, what is merged when), `duty` (when it is time), `rollup`
 //! (what stretches of a chunk come to), `pack` (readings as parts and chunks), `year` (the SQL of one
-//! file), `sealer` (the one who writes), `read` (those who read).
+//! file), `sealer` (the one who writes), `forget` (what goes), `read` (those who read).
 //!
 //! Up to 64 points of a device make a poll group and keep to it. Readings leave the journal as one
 //! **part** for each group: a blob with the columns of all its points. Neighbouring parts are
@@ -25,6 +25,7 @@ mod rollup;
 mod pack;
 mod year;
 mod sealer;
+mod forget;
 mod read;
 #[cfg(test)]
 mod tests;

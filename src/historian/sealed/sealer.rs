@@ -1,4 +1,4 @@
-//! The one who writes: takes readings out of the journal, merges, forgets what is too old.
+//! The one who writes: takes readings out of the journal and merges; `forget` is its other half.
 //!
 //! Runs on a thread of its own beside the commits. After an error it lets go of all files; the next
 //! run opens them again, which throws away what was not finished.
@@ -13,7 +13,7 @@ use crate::historian::journal::{JournalError, JournalReader, Record, Seq};
 use crate::historian::metrics::Metrics;
 use crate::historian::query::Row;
 use crate::historian::sqlite;
-use crate::point::{PointId, UtcMs};
+use crate::point::PointId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,17 +27,17 @@ const MERGES: usize = 8;
 /// Where a test lets the sealer die: before a transaction, before its end, after it.
 pub(super) type Step = Arc<dyn Fn() -> Result<(), JournalError> + Send + Sync>;
 
-/// Seals, merges and forgets.
+/// Seals, merges, forgets and sheds.
 pub(in crate::historian) struct Sealer {
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     journal: Box<dyn JournalReader>,
-    sealed: Arc<Sealed>,
-    metrics: Metrics,
-    years: Option<BTreeMap<i16, Year>>,
+    pub(super) sealed: Arc<Sealed>,
+    pub(super) metrics: Metrics,
+    pub(super) years: Option<BTreeMap<i16, Year>>,
     /// One of them is damaged: they are looked at when they are opened again.
     suspect: bool,
     slice_rows: usize,
-    step: Step,
+    pub(super) step: Step,
 }
 
 /// Rows of points, each with the device that first brought it.
@@ -156,40 +156,7 @@ impl Sealer {
         self.merge()
     }
 
-    /// Deletes what ends before the horizon of its point, and files with nothing left; returns the
-    /// bytes that are free again.
-    pub(in crate::historian) fn forget(
-        &mut self,
-        horizon: impl Fn(PointId) -> UtcMs,
-    ) -> Result<u64, JournalError> {
-        let done = self.try_forget(horizon);
-        self.keep_or_close(done)
-    }
-
-    fn try_forget(&mut self, horizon: impl Fn(PointId) -> UtcMs) -> Result<u64, JournalError> {
-        let Some(years) = &mut self.years else { return Ok(0) };
-        let (mut freed, mut empty) = (0, Vec::new());
-        for (number, year) in years.iter_mut() {
-            let before = year.bytes()?;
-            if year.drop_before(&horizon, &*self.step)? {
-                freed += before.saturating_sub(year.bytes()?);
-            } else {
-                freed += before;
-                empty.push(*number);
-            }
-        }
-        for number in empty {
-            years.remove(&number);
-            self.sealed.close(number);
-            for path in with_log(&path_of(&self.dir, number)) {
-                (self.step)()?;
-                remove(&path)?;
-            }
-        }
-        Ok(freed)
-    }
-
-    fn keep_or_close<T>(&mut self, done: Result<T, JournalError>) -> Result<T, JournalError> {
+    pub(super) fn keep_or_close<T>(&mut self, done: Result<T, JournalError>) -> Result<T, JournalError> {
         if let Err(error) = &done {
             self.years = None;
             self.suspect |= sqlite::is_damage(error);

@@ -339,7 +339,8 @@ fn forget(plant: &Plant, horizon: i64, step: sealer::Step) -> Result<u64, Journa
     let mut sealer = sealer.in_steps(1_000, step);
     sealer.open(plant.up_to())?;
     // Point 5 is kept for ever.
-    sealer.forget(|point| if point == PointId(5) { UtcMs(i64::MIN) } else { UtcMs(horizon) })
+    let gone = sealer.forget(|point| if point == PointId(5) { UtcMs(i64::MIN) } else { UtcMs(horizon) });
+    gone.map(|gone| gone.bytes)
 }
 
 /// Transactions of [`forget`] and files it deletes, each a step.
@@ -378,6 +379,81 @@ fn what_is_too_old_goes_and_its_room_comes_back_whatever_is_killed() {
     }
 }
 
+fn sealer(plant: &Plant) -> Sealer {
+    let journal = Box::new(plant.log.clone());
+    let mut sealer = Sealer::new(plant.path().to_owned(), journal, plant.sealed(), plant.metrics.clone());
+    sealer.open(plant.up_to()).unwrap();
+    sealer
+}
+
+/// Numbers below a million with nothing to find in them.
+fn noise(n: i64) -> i64 {
+    let mixed = n.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31);
+    (mixed.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 44).cast_signed()
+}
+
+/// Bytes of the year files and their logs.
+fn size(plant: &Plant) -> u64 {
+    crate::historian::room::taken(plant.path()).unwrap()
+}
+
+#[test]
+fn a_correction_stays_with_what_it_corrects() {
+    let mut plant = Plant::new();
+    polls(&mut plant, 1_800, 7_400);
+    plant.seal_all();
+    plant.write(1, vec![reading(1, START + 2_000_000, 999)]);
+    plant.seal_all();
+    // Before the horizon lies the correction, and half of the chunk it corrects.
+    sealer(&plant).forget(|_| UtcMs(START + 5_000_000)).unwrap();
+    plant.check();
+    assert_eq!((plant.count(2027, "chunk"), plant.count(2027, "part")), (5, 1));
+    sealer(&plant).forget(|_| UtcMs(START + 9_200_000)).unwrap();
+    assert_eq!(years(plant.path()).unwrap(), [0_i16; 0]);
+}
+
+#[test]
+fn the_oldest_are_shed_until_there_is_room() {
+    let mut plant = Plant::new();
+    let old = (0..900).map(|n| reading(80, START - 400 * 86_400_000 + n * 1_000, n * n % 977));
+    plant.write(7, old.collect());
+    for n in 0..8 {
+        for s in (1_800 + n * 7_400)..(1_800 + (n + 1) * 7_400) {
+            // Values that take their room.
+            plant.write(
+                1,
+                (1..=5).map(|p| reading(p, START + s * 1_000, noise(s * 5 + i64::from(p)))).collect(),
+            );
+        }
+        plant.seal_all();
+    }
+    let (before, span) = (size(&plant), Span { first: UtcMs(i64::MIN), last: UtcMs(i64::MAX - 1) });
+    let first = |plant: &Plant| plant.rows(PointId(3), span).first().map(|row| row.at);
+    // A little: the year before goes.
+    let gone = sealer(&plant).shed(1_000).unwrap();
+    assert_eq!((years(plant.path()).unwrap(), gone.pieces), (vec![2027], 1));
+    assert_eq!(first(&plant), Some(UtcMs(START + 1_800_000)));
+    // Half of the rest: the oldest of every point, and the room is there.
+    let half = std::fs::metadata(path_of(plant.path(), 2027)).unwrap().len() / 2;
+    let gone = sealer(&plant).shed(half).unwrap();
+    let horizon = gone.before.unwrap();
+    assert!(gone.bytes >= half && size(&plant) + half <= before, "{gone:?} {before}");
+    let left = first(&plant).unwrap();
+    assert!(
+        left > UtcMs(START + 1_800_000) && left <= UtcMs(START + (1_800 + 6 * 7_400) * 1_000),
+        "{left} {horizon}"
+    );
+    assert_eq!(
+        plant.rows(PointId(3), span).last().map(|row| row.at),
+        Some(UtcMs(START + (1_799 + 8 * 7_400) * 1_000))
+    );
+    assert_eq!(plant.metrics.shed_bytes.get() >= half, plant.metrics.shed.get() > 5);
+    // More than there is: nothing is left, and it ends.
+    sealer(&plant).shed(u64::MAX).unwrap();
+    assert_eq!(years(plant.path()).unwrap(), [0_i16; 0]);
+    assert_eq!(plant.rows(PointId(3), span), []);
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Write(u32, Vec<(u32, i64, i64)>),
@@ -396,6 +472,34 @@ fn any_act() -> impl Strategy<Value = Act> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever arrived in which order: what is left after forgetting is the truth, and all of it
+    /// behind the horizon.
+    #[test]
+    fn what_is_left_is_never_an_older_truth(acts in prop::collection::vec(any_act(), 1..30), horizon in 0_i64..4_000) {
+        let mut plant = Plant::new();
+        for act in acts {
+            match act {
+                Act::Write(device, rows) => {
+                    let rows = rows.into_iter().map(|(point, s, value)| reading(point, START + s * 1_000, value));
+                    plant.write(device, rows.collect());
+                }
+                Act::Polls(from, n) => polls(&mut plant, from, n),
+                Act::Seal { slice, .. } => plant.seal(slice, dies_at(0).0, true).unwrap(),
+            }
+        }
+        plant.seal_all();
+        let horizon = UtcMs(START + horizon * 1_000);
+        sealer(&plant).forget(|_| horizon).unwrap();
+        let span = Span { first: UtcMs(i64::MIN), last: UtcMs(i64::MAX - 1) };
+        for point in (1..6).map(PointId) {
+            let left: BTreeMap<_, _> = plant.rows(point, span).iter().map(|row| (row.at, row.value)).collect();
+            for ((_, at), truth) in plant.plain.range((point, UtcMs(i64::MIN))..=(point, UtcMs(i64::MAX))) {
+                let found = left.get(at);
+                prop_assert!(found == Some(&truth.value) || found.is_none() && *at < horizon, "{point:?} {at}");
+            }
+        }
+    }
 
     /// Any order of arrival, repeats, corrections, points that wander between devices, years,
     /// seals and merges killed anywhere: the same as to sort it all.

@@ -6,7 +6,7 @@ use crate::historian::journal::{JournalError, Seq, Span};
 use crate::historian::sqlite::{self, Page};
 use crate::point::{PointId, UtcMs};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, params};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 const VERSION: i64 = 1;
@@ -70,6 +70,9 @@ const GROUP_POINTS: usize = 64;
 
 /// Chunks or parts deleted in one transaction.
 const DELETES: usize = 64;
+
+/// Transactions that delete between two looks at the log file.
+const CHECKPOINT: usize = 4;
 
 /// Free pages given back in one step: 1 MiB.
 const VACUUM_PAGES: usize = 1_024;
@@ -243,6 +246,11 @@ impl Year {
         Ok(self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
     }
 
+    /// As [`Year::checkpoint`], and gives the room of the log file back, which is as long as it ever was.
+    pub(super) fn empty_log(&self) -> Result<(), JournalError> {
+        Ok(self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    }
+
     /// Groups that may have something to merge.
     pub(super) fn crowded(&self) -> Result<Vec<(i64, u32)>, JournalError> {
         let sql = "SELECT poll_group, epoch FROM part GROUP BY poll_group, epoch HAVING count(*) >= ?1 OR sum(polls) >= ?2";
@@ -278,30 +286,35 @@ impl Year {
             .map_err(JournalError::from)
     }
 
-    /// Deletes what ends before its horizon, a few at a time, each step durable; returns whether
-    /// anything is left in the file.
+    /// Deletes what ends before its horizon, a few at a time, each step durable; what corrects
+    /// something that stays stays with it.
     pub(super) fn drop_before(
         &mut self,
         horizon: impl Fn(PointId) -> UtcMs,
         step: impl Fn() -> Result<(), JournalError>,
-    ) -> Result<bool, JournalError> {
-        let chunks = self.rows("SELECT id, point, last_ms FROM chunk", |row| {
-            Ok((row.get::<_, i64>(0)?, PointId(row.get(1)?), UtcMs(row.get(2)?)))
-        })?;
-        let old = chunks.into_iter().filter(|(_, point, last)| *last < horizon(*point)).map(|row| row.0);
-        self.delete("chunk", &old.collect::<Vec<_>>(), &step)?;
-        // A part goes with the last of its points.
-        let mut of_group: HashMap<i64, UtcMs> = HashMap::new();
-        for (point, group) in &self.members.group_of {
-            let horizon = horizon(*point);
-            let held = of_group.entry(*group).or_insert(horizon);
-            *held = horizon.min(*held);
+    ) -> Result<Dropped, JournalError> {
+        let mut members: Vec<(PointId, i64)> =
+            self.members.group_of.iter().map(|(point, group)| (*point, *group)).collect();
+        members.sort_unstable();
+        let (mut points, mut pieces) = (members.iter().map(|(point, _)| *point), 0);
+        loop {
+            let old = self.old_chunks(&mut points, &horizon)?;
+            if old.is_empty() {
+                break;
+            }
+            pieces += self.delete("chunk", &old, &step)?;
         }
-        let parts = self.rows("SELECT id, poll_group, last_ms FROM part", |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, UtcMs(row.get(2)?)))
-        })?;
-        let old = parts.into_iter().filter(|(_, group, last)| of_group.get(group).is_some_and(|h| last < h));
-        self.delete("part", &old.map(|row| row.0).collect::<Vec<_>>(), &step)?;
+        let mut groups: BTreeMap<i64, Vec<PointId>> = BTreeMap::new();
+        for (point, group) in members {
+            groups.entry(group).or_default().push(point);
+        }
+        let mut old = Vec::new();
+        for (group, points) in groups {
+            // A part goes with the last of its points.
+            let horizon = points.iter().map(|point| horizon(*point)).min().unwrap_or(UtcMs(i64::MIN));
+            old.extend(self.old_parts(group, &points, horizon)?);
+        }
+        pieces += self.delete("part", &old, &step)?;
         let bare = "SELECT id FROM times t WHERE NOT EXISTS (SELECT 1 FROM chunk WHERE times = t.id)";
         let bare = self.rows(bare, |row| row.get(0))?;
         self.delete("times", &bare, &step)?;
@@ -311,8 +324,62 @@ impl Year {
             self.rows(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"), |_| Ok(()))?;
             self.checkpoint()?;
         }
+        if pieces > 0 {
+            self.empty_log()?;
+        }
         let any = "SELECT 1 FROM part UNION ALL SELECT 1 FROM chunk LIMIT 1";
-        Ok(self.conn.query_row(any, [], |_| Ok(())).optional()?.is_some())
+        let empty = self.conn.query_row(any, [], |_| Ok(())).optional()?.is_none();
+        Ok(Dropped { pieces, empty })
+    }
+
+    /// Chunks of the next points that end before the horizon of their point and correct nothing that
+    /// stays; those of a point by arrival: what was corrected goes before what corrects it.
+    fn old_chunks(
+        &self,
+        points: &mut impl Iterator<Item = PointId>,
+        horizon: impl Fn(PointId) -> UtcMs,
+    ) -> Result<Vec<i64>, JournalError> {
+        let sql =
+            "SELECT id, first_ms, last_ms, seq FROM chunk WHERE point = ?1 AND last_ms < ?2 ORDER BY seq, id";
+        let mut before = self.conn.prepare(sql)?;
+        let sql = "SELECT id, first_ms, last_ms, seq FROM chunk WHERE point = ?1 AND last_ms >= ?2 AND first_ms < ?2";
+        let mut across = self.conn.prepare(sql)?;
+        let mut gone = Vec::new();
+        for point in points {
+            let horizon = horizon(point);
+            let old = pieces(&mut before, params![point.0, horizon.0])?;
+            if !old.is_empty() {
+                gone.extend(without_corrections(old, pieces(&mut across, params![point.0, horizon.0])?));
+            }
+            if gone.len() >= DELETES {
+                break;
+            }
+        }
+        Ok(gone)
+    }
+
+    /// The same of the parts of a group, whose points may have chunks, all of which came earlier.
+    fn old_parts(&self, group: i64, points: &[PointId], horizon: UtcMs) -> Result<Vec<i64>, JournalError> {
+        let sql = "SELECT id, first_ms, last_ms, seq FROM part WHERE poll_group = ?1 ORDER BY seq, id";
+        let parts = pieces(&mut self.conn.prepare(sql)?, params![group])?;
+        let (old, mut stay): (Vec<Piece>, Vec<Piece>) =
+            parts.into_iter().partition(|piece| piece.span.last < horizon);
+        let Some(first) = old.iter().map(|piece| piece.span.first).min() else { return Ok(Vec::new()) };
+        let sql = "SELECT id, first_ms, last_ms, seq FROM chunk WHERE point = ?1 AND last_ms >= ?2 AND first_ms < ?3";
+        let mut chunks = self.conn.prepare(sql)?;
+        for point in points {
+            stay.extend(pieces(&mut chunks, params![point.0, first.0, horizon.0])?);
+        }
+        Ok(without_corrections(old, stay))
+    }
+
+    /// From its first instant to its last; none if it holds nothing.
+    pub(super) fn span(&self) -> Result<Option<Span>, JournalError> {
+        let sql = "SELECT min(first_ms), max(last_ms) FROM
+                   (SELECT first_ms, last_ms FROM times UNION ALL SELECT first_ms, last_ms FROM part)";
+        let (first, last) = self.conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let span = |(first, last)| Span { first: UtcMs(first), last: UtcMs(last) };
+        Ok(Option::zip(first, last).map(span))
     }
 
     /// What it holds takes so many bytes.
@@ -337,8 +404,8 @@ impl Year {
         table: &str,
         ids: &[i64],
         step: impl Fn() -> Result<(), JournalError>,
-    ) -> Result<(), JournalError> {
-        for ids in ids.chunks(DELETES) {
+    ) -> Result<u64, JournalError> {
+        for (nth, ids) in (1..).zip(ids.chunks(DELETES)) {
             let tx = self.conn.transaction()?;
             let mut delete = tx.prepare(&format!("DELETE FROM {table} WHERE id = ?1"))?;
             for id in ids {
@@ -347,9 +414,52 @@ impl Year {
             drop(delete);
             step()?;
             tx.commit()?;
+            if nth % CHECKPOINT == 0 {
+                self.checkpoint()?;
+            }
         }
-        Ok(())
+        Ok(ids.len() as u64)
     }
+}
+
+/// What went out of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dropped {
+    /// Chunks and parts.
+    pub pieces: u64,
+    /// There is nothing left in it.
+    pub empty: bool,
+}
+
+/// A chunk or part by what it spans.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    id: i64,
+    span: Span,
+    seq: Seq,
+}
+
+fn pieces(found: &mut Statement<'_>, params: impl rusqlite::Params) -> Result<Vec<Piece>, JournalError> {
+    let piece = |row: &Row<'_>| {
+        let span = Span { first: UtcMs(row.get(1)?), last: UtcMs(row.get(2)?) };
+        Ok(Piece { id: row.get(0)?, span, seq: seq_in(row, 3)? })
+    };
+    Ok(found.query_map(params, piece)?.collect::<Result<_, _>>()?)
+}
+
+/// What may go of `old` (by arrival) if `stay` stays: without what corrects something that stays,
+/// and what corrects that. Gone, it would let the old values be seen again.
+fn without_corrections(old: Vec<Piece>, mut stay: Vec<Piece>) -> Vec<i64> {
+    let mut gone = Vec::new();
+    for piece in old {
+        let corrects = |other: &Piece| {
+            other.seq < piece.seq
+                && other.span.first <= piece.span.last
+                && piece.span.first <= other.span.last
+        };
+        if stay.iter().any(corrects) { stay.push(piece) } else { gone.push(piece.id) }
+    }
+    gone
 }
 
 /// The statements of a transaction that writes.
