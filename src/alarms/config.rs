@@ -8,6 +8,10 @@ use std::cmp::Ordering;
 pub const SYSTEM_ASSET: &str = "plantroom";
 /// The rule that says that readings did not reach the history.
 pub const HISTORIAN_GAP: &str = "historian-gap";
+/// The rule that says that the oldest readings are given up.
+pub const HISTORY_SHED: &str = "history-shed";
+/// `history-shed` returns when nothing more was given up for this long. Milliseconds.
+pub const SHED_QUIET_MS: u64 = 86_400_000;
 /// `historian-gap` returns when no further loss was told for this long. Milliseconds.
 pub const GAP_QUIET_MS: u64 = 60_000;
 
@@ -47,6 +51,20 @@ pub enum Test {
     NoData,
     /// Readings were lost to the history.
     Gap,
+    /// The oldest readings are given up for want of room.
+    Shed,
+}
+
+impl Test {
+    /// How long no more must be told before the alarm returns, of what is told and not measured.
+    /// Milliseconds.
+    pub fn quiet_ms(self) -> Option<u64> {
+        match self {
+            Test::Gap => Some(GAP_QUIET_MS),
+            Test::Shed => Some(SHED_QUIET_MS),
+            Test::High(_) | Test::Low(_) | Test::NoData => None,
+        }
+    }
 }
 
 /// Where an alarm comes and where it goes.
@@ -126,7 +144,7 @@ impl Rule {
     pub fn limit(&self) -> Option<Decimal> {
         match self.test {
             Test::High(limit) | Test::Low(limit) => Some(limit.limit.exact()),
-            Test::NoData | Test::Gap => None,
+            Test::NoData | Test::Gap | Test::Shed => None,
         }
     }
 }
@@ -155,7 +173,7 @@ pub fn rules(plan: &Plan, catalogue: &Catalogue) -> Result<Vec<Rule>, RuleError>
             response: rule.response.clone(),
         })
     });
-    configured.chain(std::iter::once(Ok(historian_gap()))).collect()
+    configured.chain([Ok(historian_gap()), Ok(history_shed())]).collect()
 }
 
 fn test(condition: Condition) -> Option<Test> {
@@ -189,6 +207,30 @@ pub(super) fn historian_gap() -> Rule {
     }
 }
 
+/// The oldest readings go before their time: priority 3, because what happens now is kept. Its value
+/// is how many days back readings still reach.
+pub(super) fn history_shed() -> Rule {
+    Rule {
+        id: HISTORY_SHED.to_owned(),
+        asset: SYSTEM_ASSET.to_owned(),
+        point: None,
+        test: Test::Shed,
+        on_delay_ms: 0,
+        priority: 3,
+        failure_mode: "history-shed".to_owned(),
+        unit: "d".parse().unwrap_or(Unit::ONE),
+        message: Names {
+            zh: "历史库空间不足,最早的读数正被删除;数值为仍可查到的天数".to_owned(),
+            en: "The history has no room: its oldest readings are given up; the value is how many days back it still reaches".to_owned(),
+        },
+        response: Names {
+            zh: "1. 检查数据盘的剩余空间。2. 增大 [history] 的 limit,或缩短高频点的 keep。".to_owned(),
+            en: "1. Check free space on the data disk. 2. Raise `limit` of [history], or shorten `keep` of what is read often."
+                .to_owned(),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +242,7 @@ mod tests {
         Plan {
             site: config::Site { id: name("demo"), name: Names::default(), zone: jiff::tz::TimeZone::UTC },
             http: config::Http { listen: ([127, 0, 0, 1], 0).into() },
+            history: config::History::default(),
             assets: Vec::new(),
             points: Vec::new(),
             buses: Vec::new(),
@@ -236,7 +279,7 @@ mod tests {
         let low = Condition::Low { limit: "0.34".parse().unwrap(), deadband: "0.004".parse().unwrap() };
         let resolved = rules(&plan(low), &catalogue()).unwrap();
         let keys: Vec<_> = resolved.iter().map(Rule::key).collect();
-        assert_eq!(keys, ["oxygen-low manifold/pressure", "historian-gap"]);
+        assert_eq!(keys, ["oxygen-low manifold/pressure", "historian-gap", "history-shed"]);
         let Test::Low(limit) = resolved[0].test else { panic!("{:?}", resolved[0]) };
         assert_eq!(
             (limit.limit.exact().to_string(), limit.clear.exact().to_string()),

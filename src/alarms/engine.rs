@@ -11,7 +11,7 @@
 //! - No-data is true from the first bad or stale reading and false at the first usable one.
 //! - A condition that is true at the first reading after a start alarms like any other.
 
-use super::config::{GAP_QUIET_MS, Level, Rule, Test};
+use super::config::{Level, Rule, Test};
 use crate::clock::{Mono, Now};
 use crate::point::{Decimal, PointId, Quality, Reading, Reason, UtcMs, Value};
 use crate::readings::Points;
@@ -69,7 +69,8 @@ pub struct Engine {
     rules: Arc<[Rule]>,
     watches: Vec<Watch>,
     by_point: Points<Arc<[usize]>>,
-    gap: Arc<[usize]>,
+    /// The program's own rules.
+    own: Arc<[usize]>,
     /// Timers that will end by themselves.
     agenda: BTreeSet<(Mono, usize)>,
 }
@@ -117,17 +118,17 @@ impl Engine {
             cause: Cause { value: None, quality: Quality::Bad(Reason::Initial) },
         };
         let mut by_point: HashMap<PointId, Vec<usize>> = HashMap::new();
-        let mut gap = Vec::new();
+        let mut own = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             match &rule.point {
                 Some((point, _)) => by_point.entry(*point).or_default().push(index),
-                None => gap.push(index),
+                None => own.push(index),
             }
         }
         let mut engine = Engine {
             watches: vec![blank; rules.len()],
             by_point: by_point.into_iter().map(|(point, indices)| (point, indices.into())).collect(),
-            gap: gap.into(),
+            own: own.into(),
             agenda: BTreeSet::new(),
             rules: Arc::clone(rules),
         };
@@ -142,11 +143,11 @@ impl Engine {
     fn restore(&mut self, index: usize, active: bool, due: Option<UtcMs>, now: Now) {
         let (Some(watch), Some(rule)) = (self.watches.get_mut(index), self.rules.get(index)) else { return };
         watch.active = active;
-        // An active rule has no on-delay to run, only the quiet time of a gap.
-        let length = match (rule.test, active) {
-            (Test::Gap, true) => GAP_QUIET_MS,
-            (Test::Gap, false) | (_, true) => return,
-            (_, false) => rule.on_delay_ms,
+        // An active rule has no on-delay to run, only the quiet time of what is told.
+        let length = match (rule.test.quiet_ms(), active) {
+            (Some(quiet), true) => quiet,
+            (Some(_), false) | (_, true) => return,
+            (None, false) => rule.on_delay_ms,
         };
         let gap_without_row = (active && due.is_none()).then(|| now.utc.plus_ms(signed(length)));
         let Some(utc) = due.or(gap_without_row) else { return };
@@ -171,11 +172,25 @@ impl Engine {
 
     /// Takes the word that `lost` readings did not reach the history.
     pub fn gap(&mut self, lost: u64, now: Now, out: &mut Vec<Change>) {
-        let count = Value::Decimal(Decimal::from_int(signed(lost)));
-        let cause = Cause { value: Some(count), quality: Quality::Good };
-        for index in Arc::clone(&self.gap).iter().copied() {
+        let count = Decimal::from_int(signed(lost));
+        self.told(|test| matches!(test, Test::Gap), count, now, out);
+    }
+
+    /// Takes the word that readings before this time were given up.
+    pub fn shed(&mut self, before: UtcMs, now: Now, out: &mut Vec<Change>) {
+        // A tenth of a day is 8,640,000 ms.
+        let days = Decimal::new(now.utc.since_ms(before) / 8_640_000, -1).unwrap_or(Decimal::ZERO);
+        self.told(|test| matches!(test, Test::Shed), days, now, out);
+    }
+
+    /// Raises what is told and not measured; its quiet time begins anew.
+    fn told(&mut self, which: fn(Test) -> bool, value: Decimal, now: Now, out: &mut Vec<Change>) {
+        let cause = Cause { value: Some(Value::Decimal(value)), quality: Quality::Good };
+        for index in Arc::clone(&self.own).iter().copied() {
+            let test = self.rules.get(index).map(|rule| rule.test).filter(|test| which(*test));
+            let Some(quiet_ms) = test.and_then(Test::quiet_ms) else { continue };
             self.raise(index, cause, out);
-            self.start_timer(index, GAP_QUIET_MS, now, out);
+            self.start_timer(index, quiet_ms, now, out);
         }
     }
 
@@ -281,7 +296,7 @@ fn verdict(test: Test, reading: &Reading) -> Verdict {
         Test::High(_) | Test::Low(_) if stale => Verdict::Silent,
         Test::High(limit) => against(limit.limit, limit.clear, reading.value, Ordering::Greater),
         Test::Low(limit) => against(limit.limit, limit.clear, reading.value, Ordering::Less),
-        Test::Gap => Verdict::Silent,
+        Test::Gap | Test::Shed => Verdict::Silent,
     }
 }
 

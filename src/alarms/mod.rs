@@ -23,7 +23,7 @@ mod store;
 pub mod task;
 pub mod metrics;
 
-pub use config::{HISTORIAN_GAP, Rule, RuleError, SYSTEM_ASSET, rules};
+pub use config::{HISTORIAN_GAP, HISTORY_SHED, Rule, RuleError, SYSTEM_ASSET, rules};
 pub use metrics::Metrics;
 pub use occurrence::Occurrence;
 pub use state::StateBits;

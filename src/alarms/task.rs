@@ -244,6 +244,7 @@ impl Task {
                 }
             }
             Feed::Gap { lost, .. } => self.engine.gap(*lost, now, &mut changes),
+            Feed::Shed { before } => self.engine.shed(*before, now, &mut changes),
         }
         self.apply(changes, now);
     }

@@ -1,7 +1,7 @@
 //! What `plantroom check` says of a plan: counts, sources, and how its points differ from before.
 
 use super::validate::words;
-use super::{Broker, Plan};
+use super::{Broker, History, Plan};
 use crate::point::{Address, Catalogue, CatalogueEntry, Declared};
 use std::collections::BTreeSet;
 use std::fmt::{self, Formatter};
@@ -33,6 +33,7 @@ fn summary(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     writeln!(out, "Site {}: {} / {}, {zone}", plan.site.id, plan.site.name.zh, plan.site.name.en)?;
     writeln!(out, "Page http://{}/", plan.http.listen)?;
     writeln!(out, "{} assets, {} points", plan.assets.len(), plan.points.len())?;
+    writeln!(out, "{}", history(&plan.history))?;
     for bus in &plan.buses {
         let points: usize = bus.devices.iter().map(|device| device.registers.len()).sum();
         writeln!(out, "Bus {} at {}: {} devices, {points} points", bus.id, bus.link, bus.devices.len())?;
@@ -72,6 +73,18 @@ fn summary(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
         plan.tariffs.len(),
         plan.targets.len()
     )
+}
+
+fn history(history: &History) -> String {
+    let mib = |bytes: u64| format!("at most {} MiB", bytes >> 20);
+    let room = history.limit_bytes.map_or_else(|| "no limit in bytes".to_owned(), mib);
+    let keep = |ms: Option<u64>| ms.map_or_else(|| "for ever".to_owned(), words);
+    let own = match history.classes.len() {
+        0 => String::new(),
+        1 => ", 1 class of points for a time of its own".to_owned(),
+        classes => format!(", {classes} classes of points for a time of their own"),
+    };
+    format!("History: {room}, readings are kept {}{own}", keep(history.keep_ms))
 }
 
 /// Points of the plan that a broker's patterns can mean and that no bus feeds.

@@ -60,6 +60,8 @@ codes! {
     BadDecimal = "bad-decimal",
     /// Not `500ms`, `5s`, `10m`, `2h`, `1d`.
     BadDuration = "bad-duration",
+    /// Not `512MiB`, `20GiB`, `1TiB`.
+    BadSize = "bad-size",
     /// No such unit, or a pressure without its reference.
     UnknownUnit = "unknown-unit",
     /// No such time zone.

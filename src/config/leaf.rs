@@ -78,6 +78,10 @@ fn wrong<T>(code: Code, message: impl Into<String>, help: impl Into<String>) -> 
 #[derive(Clone, Copy, Debug)]
 pub struct Millis(pub u64);
 
+/// A size in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes(pub u64);
+
 /// An IANA time zone.
 #[derive(Clone, Debug)]
 pub struct Zone(pub jiff::tz::TimeZone);
@@ -180,6 +184,7 @@ leaves! {
     Unit = "unit" { "type": "string", "examples": ["kW.h", "Cel", "kPa{gauge}", "1"] };
     Decimal = "decimal" { "type": ["string", "number"], "examples": [0.1, "0.34", 8] };
     Millis = "duration" { "type": "string", "pattern": "^[0-9.]+(ms|s|m|h|d)$" };
+    Bytes = "size" { "type": "string", "pattern": "^[0-9.]+ ?(MiB|GiB|TiB)$", "examples": ["512MiB", "20GiB"] };
     Zone = "time-zone" { "type": "string", "examples": ["Asia/Shanghai"] };
     Day = "date" { "type": "string" };
     Listen = "socket-address" { "type": "string", "examples": ["127.0.0.1:8420"] };
@@ -340,6 +345,27 @@ impl Leaf for Millis {
         }
     }
 }
+
+impl Leaf for Bytes {
+    fn parse(text: &str) -> Result<Bytes, Wrong> {
+        let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+        let (number, unit) = text.split_at_checked(split).unwrap_or((text, ""));
+        let factor = match unit {
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            "TiB" => 1 << 40,
+            _ => return wrong(Code::BadSize, "is not a size", SIZE_HELP),
+        };
+        let number = number.strip_suffix(' ').unwrap_or(number).parse::<Decimal>().ok();
+        let bytes = number.and_then(|n| n.checked_mul(Decimal::from_int(factor)).ok());
+        match bytes.and_then(|bytes| bytes.mantissa_at(0)).and_then(|bytes| u64::try_from(bytes).ok()) {
+            Some(bytes) => Ok(Bytes(bytes)),
+            None => wrong(Code::BadSize, "is not a size in whole bytes", SIZE_HELP),
+        }
+    }
+}
+
+const SIZE_HELP: &str = "write \"512MiB\", \"20GiB\" or \"1TiB\"";
 
 impl Leaf for Zone {
     fn parse(text: &str) -> Result<Zone, Wrong> {
@@ -518,6 +544,17 @@ mod tests {
         }
         for text in ["", "5", "s", "5 s", "0.5ms", "-1s", "5sec", "1m30s", "99999999999999999d", "五s"] {
             assert!(Millis::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_whole_bytes() {
+        for (text, bytes) in [("1MiB", 1 << 20), ("1.5GiB", 3 << 29), ("20 GiB", 20 << 30), ("1TiB", 1 << 40)]
+        {
+            assert_eq!(Bytes::parse(text).unwrap().0, bytes, "{text}");
+        }
+        for text in ["", "20", "GiB", "20GB", "20gib", "-1GiB", "0.3MiB", "20  GiB", "99999999999TiB"] {
+            assert!(Bytes::parse(text).is_err(), "{text}");
         }
     }
 

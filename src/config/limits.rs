@@ -14,6 +14,12 @@ pub const DEVICE_PAUSE_MS: RangeInclusive<u64> = 0..=10_000;
 pub const STALE_AFTER_MS: RangeInclusive<u64> = 1_000..=7 * DAY_MS;
 /// How long a condition may have to hold before an alarm. Milliseconds.
 pub const ON_DELAY_MS: RangeInclusive<u64> = 0..=DAY_MS;
+/// What the files of the history may take. Bytes.
+pub const HISTORY_BYTES: RangeInclusive<u64> = 256 << 20..=1 << 50;
+/// How long readings may be kept. Milliseconds.
+pub const KEEP_MS: RangeInclusive<u64> = DAY_MS..=36_500 * DAY_MS;
+/// Most classes of points that are kept for a time of their own.
+pub const KEEP_CLASSES_MAX: usize = 64;
 /// Most bytes of one configuration file.
 pub const FILE_BYTES_MAX: usize = 16 << 20;
 /// Most files one configuration may include.

@@ -12,6 +12,8 @@ pub struct Plan {
     pub site: Site,
     /// The web server.
     pub http: Http,
+    /// How much of the past is kept.
+    pub history: History,
     /// Building, floors, rooms and machines, parents before children.
     pub assets: Vec<Asset>,
     /// All points, in the order of the files; addresses are unique.
@@ -59,6 +61,48 @@ pub struct Site {
 pub struct Http {
     /// Where it listens; loopback only until sign-in exists.
     pub listen: SocketAddr,
+}
+
+/// How much of the past is kept.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Most that its files may take together; none: no limit. Bytes.
+    pub limit_bytes: Option<u64>,
+    /// How long readings are kept; none: for ever. Milliseconds.
+    pub keep_ms: Option<u64>,
+    /// Points that are kept for a time of their own; the first that fits counts.
+    pub classes: Vec<KeptClass>,
+}
+
+/// A class of points that are kept for a time of their own.
+#[derive(Clone, Debug, Default)]
+pub struct KeptClass {
+    /// Brick class of their asset.
+    pub class: Option<String>,
+    /// Their quantity.
+    pub quantity: Option<Name>,
+    /// Their unit.
+    pub unit: Option<Unit>,
+    /// How long; none: for ever. Milliseconds.
+    pub keep_ms: Option<u64>,
+}
+
+impl KeptClass {
+    /// Whether a point is one of them. Of a point that is no longer configured the class of its asset
+    /// may not be known: then it is of no class that asks for one.
+    pub fn fits(&self, class: Option<&str>, quantity: &Name, unit: Unit) -> bool {
+        self.class.as_deref().is_none_or(|wanted| class == Some(wanted))
+            && self.quantity.as_ref().is_none_or(|wanted| wanted == quantity)
+            && self.unit.is_none_or(|wanted| wanted == unit)
+    }
+}
+
+impl History {
+    /// How long the readings of a point are kept; none: for ever. Milliseconds.
+    pub fn keep_ms(&self, class: Option<&str>, quantity: &Name, unit: Unit) -> Option<u64> {
+        let own = self.classes.iter().find(|kept| kept.fits(class, quantity, unit));
+        own.map_or(self.keep_ms, |kept| kept.keep_ms)
+    }
 }
 
 /// A thing in the asset tree.

@@ -2,7 +2,8 @@
 //! its manual. No flatten, no untagged: both lose the place a value stands at.
 
 use super::leaf::{
-    At, Class, Day, Endpoint, Former, Hours, HttpUrl, Listen, Millis, Pattern, Pointer, ProfileName, Zone,
+    At, Bytes, Class, Day, Endpoint, Former, Hours, HttpUrl, Listen, Millis, Pattern, Pointer, ProfileName,
+    Zone,
 };
 use super::{Encoding, Link, Order, Secret, limits, plan};
 use crate::point::{Address, Decimal, Name, Names, Unit, ValueKind};
@@ -24,6 +25,8 @@ pub struct File {
     pub site: Option<At<Site>>,
     /// The web server. Main file only.
     pub http: Option<At<Http>>,
+    /// How much of the past is kept. Main file only.
+    pub history: Option<At<History>>,
     /// Building, rooms and machines, as a tree.
     #[serde(default)]
     pub assets: Vec<At<Asset>>,
@@ -154,6 +157,34 @@ pub struct Site {
 pub struct Http {
     /// Where it listens; loopback only until sign-in exists. Default 127.0.0.1:8420.
     pub listen: Option<At<Listen>>,
+}
+
+/// How much of the past is kept.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// Most that its files may take together, 256MiB to 1024TiB. Beyond it, and on a full disk, the oldest readings are given up; without it never.
+    pub limit: Option<At<Bytes>>,
+    /// How long readings are kept: 1d to 36500d. Without it for ever.
+    pub keep: Option<At<Millis>>,
+    /// Points that are kept for a time of their own; of several that fit a point the first counts.
+    #[serde(default)]
+    #[schemars(length(max = limits::KEEP_CLASSES_MAX))]
+    pub classes: Vec<At<KeptClass>>,
+}
+
+/// A class of points. All that is said of it must fit.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeptClass {
+    /// Brick class of the points' asset: `Electrical_Meter`.
+    pub class: Option<At<Class>>,
+    /// Their quantity: `energy`.
+    pub quantity: Option<At<Name>>,
+    /// Their unit: `kW.h`.
+    pub unit: Option<At<Unit>>,
+    /// How long their readings are kept: 1d to 36500d. Without it for ever.
+    pub keep: Option<At<Millis>>,
 }
 
 /// A building, a room or a machine.

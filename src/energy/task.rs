@@ -185,6 +185,7 @@ mod tests {
                 zone: jiff::tz::TimeZone::get("Asia/Shanghai").unwrap(),
             },
             http: Http { listen: ([127, 0, 0, 1], 0).into() },
+            history: crate::config::History::default(),
             assets: Vec::new(),
             points: vec![Point {
                 address: "main/energy".parse().unwrap(),

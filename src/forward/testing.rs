@@ -33,6 +33,7 @@ pub fn plan() -> Plan {
     Plan {
         site: Site { id: "demo".parse().unwrap(), name: Names::default(), zone: jiff::tz::TimeZone::UTC },
         http: Http { listen: ([127, 0, 0, 1], 0).into() },
+        history: crate::config::History::default(),
         assets: vec![
             asset("tower", "Building", None),
             asset("plant-room", "Room", Some("tower")),

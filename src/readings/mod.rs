@@ -59,6 +59,11 @@ pub enum Feed {
         /// Readings lost since the last word.
         lost: u64,
     },
+    /// The historian gave its oldest readings up for want of room. Told each time.
+    Shed {
+        /// Readings that ended before this are gone.
+        before: UtcMs,
+    },
 }
 
 /// A stretch of time whose readings never reached the historian.

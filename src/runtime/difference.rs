@@ -26,6 +26,7 @@ pub fn between(old: &Plan, new: &Plan) -> Difference {
     let fixed = [
         one("the site", &old.site, &new.site),
         one("the web server", &old.http, &new.http),
+        one("the history", &old.history, &new.history),
         many("asset", &old.assets, &new.assets, |asset| asset.id.to_string()),
         many("broker", &old.brokers, &new.brokers, |broker| broker.id.to_string()),
         many("target", &old.targets, &new.targets, |target| target.id.to_string()),
@@ -170,6 +171,7 @@ mod tests {
             assert_eq!(after(change), Difference::NeedsRestart(what.to_owned()));
         };
         needs("the site", |plan| plan.site.name.en.push('!'));
+        needs("the history", |plan| plan.history.keep_ms = Some(1));
         needs("the web server", |plan| plan.http.listen.set_port(1));
         let first = plan().rules[0].id.clone();
         needs(&format!("the rule {first}"), |plan| plan.rules[0].on_delay_ms += 1);

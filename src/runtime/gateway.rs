@@ -4,6 +4,7 @@
 //! nothing; what is wrong with the place (locked folder, broken file, port in use) is said there.
 //! [`Gateway::run`] spawns.
 
+use super::history::{keep_ballast, retention, tell_shed};
 use super::lines::Lines;
 use super::local::LocalSocket;
 use super::reload::{self, Reloader};
@@ -12,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{self, Plan};
 use crate::db::{Db, Writer};
 use crate::field::{FieldBatch, modbus, mqtt};
-use crate::historian::{DataDir, Historian, Importer, Opened};
+use crate::historian::{DataDir, Historian, Importer, Opened, Room};
 use crate::point::{Address, Catalogue, Name, PointId};
 use crate::readings::{self, Current, Feed, HistorianFeed};
 use crate::telemetry::{Health, Registry};
@@ -64,7 +65,16 @@ struct Stages {
     historian: Historian,
     historian_in: mpsc::Receiver<HistorianFeed>,
     history: historian::History,
+    shed: Shedding,
+    room: Room,
+    clock: Clock,
     memos: Memos,
+}
+
+/// The word that readings were given up, and who hears it.
+struct Shedding {
+    shed: watch::Receiver<Option<historian::Shed>>,
+    alarms: mpsc::Sender<Feed>,
 }
 
 /// Where the buses leave what they learn of their devices.
@@ -147,6 +157,7 @@ impl Gateway {
         let (alarms_out, alarms_in) = mpsc::channel(ALARMS_QUEUE);
         let (historian_out, historian_in) = mpsc::channel(HISTORIAN_QUEUE);
         let importer = historian.importer(historian_out.clone());
+        let shed = Shedding { shed: historian.shed(), alarms: alarms_out.clone() };
         let outlets = readings::Outlets { alarms: alarms_out, historian: historian_out };
         let (readings, change_points) =
             making_of_readings(&plan, &catalogue, &historian, &clock, &registry, outlets).await?;
@@ -197,6 +208,9 @@ impl Gateway {
             historian,
             historian_in,
             history,
+            shed,
+            room: Room::of(&dir),
+            clock: clock.clone(),
             memos: Memos { db, inbox: memos },
         };
         Ok(Gateway { supervisor, health, reload, stages, field, forward, web, writer, clock, _data: dir })
@@ -366,8 +380,13 @@ fn spawn_stages(supervisor: &Supervisor, stages: Stages) {
         historian,
         historian_in,
         history,
+        shed: Shedding { shed, alarms: alarms_out },
+        room,
+        clock,
         memos: Memos { db, inbox },
     } = stages;
+    supervisor.stage(Stage::Http, "ballast", keep_ballast(room, clock, stop(Stage::Http)));
+    supervisor.stage(Stage::Readings, "shed", tell_shed(shed, alarms_out, stop(Stage::Readings)));
     supervisor.stage(Stage::Engines, "modbus memory", modbus::keep(db, inbox, stop(Stage::Engines)));
     supervisor.stage(Stage::Historian, "historian", historian.run(historian_in, stop(Stage::Historian)));
     supervisor.stage(Stage::Engines, "alarms", alarms.run(stop(Stage::Engines)));
@@ -435,12 +454,14 @@ fn watch_health(
 
 fn open_stores(plan: &Plan, data: &DataDir, clock: &Clock, registry: &Registry) -> anyhow::Result<Stores> {
     let metrics = registered(registry, historian::Metrics::register);
+    let limits = historian::Limits::within(plan.history.limit_bytes);
     let Opened { mut historian, history, repaired } =
-        Historian::open(&data.history(), clock.clone(), metrics)?;
+        Historian::open_in(&data.history(), Room::of(data), clock.clone(), metrics, limits)?;
     for sentence in repaired {
         tracing::warn!(repaired = sentence, "The history was repaired.");
     }
     let (catalogue, changes) = historian.declare(&plan.declared())?;
+    historian.retain(retention(plan, &catalogue));
     for change in &changes {
         tracing::debug!(?change, "The catalogue changed.");
     }

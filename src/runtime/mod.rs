@@ -1,13 +1,14 @@
 //! The wiring: builds every stage from a plan, runs them, and brings them down in order.
 //!
 //! Read in this order: [`supervisor`] (what a running task owes), [`gateway`] (what is built and
-//! spawned), [`difference`] (what a new configuration changes), [`lines`] (the plan in force),
+//! spawned), [`difference`] (what a new configuration changes), `history` (what its keeping asks for), [`lines`] (the plan in force),
 //! [`reload`] (how it is replaced), `local` (the socket in the data directory).
 //!
 //! **Invariant:** alone sees everyone. Channels are made here and nowhere else, and handed in.
 
 pub mod supervisor;
 pub mod difference;
+mod history;
 pub mod lines;
 pub mod reload;
 mod local;

@@ -4,6 +4,7 @@
 //! up the house against the stream: the making of readings knows a point before a bus asks for it.
 
 use super::difference::{Difference, between};
+use super::history::retention;
 use super::lines::Lines;
 use crate::clock::Clock;
 use crate::config::Plan;
@@ -126,6 +127,7 @@ impl Held {
         self.try_out(&plan, &expected)?;
         let (catalogue, changes) =
             self.declarer.declare(declared).await.context("the catalogue cannot be written")?;
+        self.declarer.retain(retention(&plan, &catalogue));
         let mapping = forward::Mapping::new(&plan, &catalogue)?;
         self.make_readings(&plan, &catalogue, &changes).await?;
         self.plants.replace(api::Plant::new(&plan, |address| catalogue.find(address)));

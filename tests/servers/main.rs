@@ -7,6 +7,7 @@ mod lane;
 mod modbus;
 mod mqtt;
 mod influx;
+mod disk;
 mod gateway;
 mod thread;
 
@@ -17,5 +18,6 @@ fn main() -> std::process::ExitCode {
     trials.extend(mqtt::trials());
     trials.extend(influx::trials());
     trials.extend(thread::trials());
+    trials.extend(disk::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -36,6 +36,7 @@ pub fn plan(url: &str) -> Plan {
             zone: jiff::tz::TimeZone::get("Asia/Shanghai").unwrap(),
         },
         http: Http { listen: ([127, 0, 0, 1], 0).into() },
+        history: plantroom::config::History::default(),
         assets: vec![
             asset("tower", "Building", None),
             asset("main-meter", "Electrical_Meter", Some("tower")),

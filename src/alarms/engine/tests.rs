@@ -1,7 +1,7 @@
 //! What the engine means by its words.
 
 use super::*;
-use crate::alarms::config::{Limit, historian_gap};
+use crate::alarms::config::{GAP_QUIET_MS, Limit, SHED_QUIET_MS, historian_gap, history_shed};
 use crate::point::{Names, Unit};
 use proptest::prelude::*;
 
@@ -189,6 +189,19 @@ fn a_loss_of_history_alarms_until_it_has_been_quiet() {
     assert_eq!(letters(&changes), "+ddx-");
     let Change::Raised { cause, .. } = &changes[0] else { panic!("{changes:?}") };
     assert_eq!(cause.value, Some(Value::Decimal(decimal("40"))));
+}
+
+#[test]
+fn what_is_given_up_alarms_for_a_day_and_says_how_far_back_is_left() {
+    let mut engine = engine(vec![historian_gap(), history_shed()]);
+    let mut changes = Vec::new();
+    let now = at_ms(1_000);
+    engine.shed(now.utc.plus_ms(-30 * 86_400_000 - 43_200_000), now, &mut changes);
+    assert_eq!(letters(&changes), "+d");
+    let Change::Raised { cause, rule } = changes[0] else { panic!("{changes:?}") };
+    assert_eq!((rule, cause.value), (1, Some(Value::Decimal(decimal("30.5")))));
+    engine.tick(at_ms(1_000 + SHED_QUIET_MS), &mut changes);
+    assert_eq!(letters(&changes), "+dx-");
 }
 
 fn restored(active: &[&str], due: &[(&str, i64)]) -> Restored {

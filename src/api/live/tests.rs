@@ -109,6 +109,7 @@ fn plan(points: u32) -> config::Plan {
             zone: jiff::tz::TimeZone::get("Asia/Shanghai").unwrap(),
         },
         http: config::Http { listen: ([127, 0, 0, 1], 0).into() },
+        history: config::History::default(),
         assets: Vec::new(),
         points: (1..=points).map(point).collect(),
         buses: Vec::new(),

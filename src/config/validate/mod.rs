@@ -2,13 +2,14 @@
 //!
 //! Reading order: `assets` (the tree), `register` (one register, alone), `layout` (the registers of
 //! a device among each other), `device` (its own registers over its profile's), `field` (buses and
-//! brokers), `rules`, `energy`.
+//! brokers), `history`, `rules`, `energy`.
 
 mod assets;
 mod register;
 mod layout;
 mod device;
 mod field;
+mod history;
 mod rules;
 mod energy;
 
@@ -42,6 +43,7 @@ pub fn validate(
     let buses = field::buses(parts, library, &assets, &zone, &mut context);
     let client = site.as_ref().map_or_else(String::new, |site| format!("plantroom-{}", site.id));
     let brokers = field::brokers(parts, &client, &assets, &mut context);
+    let history = history::validate(parts, &assets.in_order, &mut context);
     // Rules and meters name points, meters name tariffs.
     let targets = context.targets(parts);
     let rules = rules::validate(parts, &mut context);
@@ -51,6 +53,7 @@ pub fn validate(
     let plan = Plan {
         site: site?,
         http,
+        history,
         assets: assets.in_order,
         points: points.list,
         buses,
@@ -208,12 +211,13 @@ impl Context<'_> {
         **at
     }
 
-    /// Site, web server and includes stand in the main file.
+    /// Site, web server, history and includes stand in the main file.
     fn one_main_file(&mut self, parts: &[Part<File>]) {
         for part in parts.iter().skip(1) {
-            let File { site, http, include, .. } = &part.content;
+            let File { site, http, history, include, .. } = &part.content;
             let places = site.iter().map(|at| part.place(at));
             let places = places.chain(http.iter().map(|at| part.place(at)));
+            let places = places.chain(history.iter().map(|at| part.place(at)));
             let places: Vec<Place> = places.chain(include.iter().map(|at| part.place(at))).collect();
             for place in places {
                 self.error(

@@ -88,6 +88,7 @@ pub(super) fn plan() -> Plan {
             zone: jiff::tz::TimeZone::get("Asia/Shanghai").unwrap(),
         },
         http: Http { listen: "127.0.0.1:8080".parse().unwrap() },
+        history: plantroom::config::History::default(),
         assets: vec![
             asset("main", "Building", names("主楼", "Main building"), None),
             asset("main-meter", "Electrical_Meter", names("总表", "Main meter"), Some("main")),
