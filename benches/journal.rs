@@ -87,8 +87,6 @@ use std::time::{Duration, Instant};
 const START: i64 = 1_767_312_000_000;
 /// Points of a device; a batch holds each once.
 const POINTS: u32 = 100;
-/// As `Limits::segment_bytes`.
-const SEGMENT_BYTES: u64 = 16 << 20;
 /// The log is trimmed to about this size behind the writer.
 const KEPT_BYTES: usize = 64 << 20;
 

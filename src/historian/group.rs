@@ -37,8 +37,6 @@ pub struct Limits {
     /// Bytes of sealed journal kept for those who follow it; whoever comes later reads the year
     /// files.
     pub keep_bytes: u64,
-    /// A file of the journal takes records up to this size. Bytes.
-    pub segment_bytes: u64,
     /// All files of the history together; beyond it the oldest sealed readings are given up, and on
     /// a full disk, too. None: no limit, and on a full disk readings wait. Bytes.
     pub history_bytes: Option<u64>,
@@ -58,7 +56,6 @@ impl Default for Limits {
             seal_ms: 3_600_000,
             seal_retry_ms: 60_000,
             keep_bytes: 1 << 30,
-            segment_bytes: 16 << 20,
             history_bytes: None,
         }
     }

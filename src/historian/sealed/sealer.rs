@@ -6,7 +6,7 @@
 use super::pack::{self, Index};
 use super::read::Sealed;
 use super::year::{Folded, Year};
-use super::{path_of, plan, remove, set_aside, unpackable, with_log, years};
+use super::{path_of, plan, set_aside, unpackable, years};
 use crate::historian::codec::{self, CodecError};
 use crate::historian::epochs::Epochs;
 use crate::historian::journal::{JournalError, JournalReader, Record, Seq};
@@ -239,6 +239,8 @@ impl Sealer {
                     }
                 }
             }
+            let step = Arc::clone(&self.step);
+            self.year(number)?.tighten(&*step)?;
         }
         self.checkpoint()
     }

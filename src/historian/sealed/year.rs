@@ -74,6 +74,9 @@ const DELETES: usize = 64;
 /// Transactions that delete between two looks at the log file.
 const CHECKPOINT: usize = 4;
 
+/// A file keeps such a part of itself free after merging, at most.
+const FREE_SHARE: i64 = 32;
+
 /// Free pages given back in one step: 1 MiB.
 const VACUUM_PAGES: usize = 1_024;
 
@@ -318,12 +321,7 @@ impl Year {
         let bare = "SELECT id FROM times t WHERE NOT EXISTS (SELECT 1 FROM chunk WHERE times = t.id)";
         let bare = self.rows(bare, |row| row.get(0))?;
         self.delete("times", &bare, &step)?;
-        while self.pragma("freelist_count")? > 0 {
-            step()?;
-            // It gives a page back with each row that is taken, so all are.
-            self.rows(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"), |_| Ok(()))?;
-            self.checkpoint()?;
-        }
+        self.give_back(0, &step)?;
         if pieces > 0 {
             self.empty_log()?;
         }
@@ -380,6 +378,22 @@ impl Year {
         let (first, last) = self.conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let span = |(first, last)| Span { first: UtcMs(first), last: UtcMs(last) };
         Ok(Option::zip(first, last).map(span))
+    }
+
+    /// Gives free pages back until at most so many are left, a few at a time.
+    fn give_back(&self, kept: i64, step: impl Fn() -> Result<(), JournalError>) -> Result<(), JournalError> {
+        while self.pragma("freelist_count")? > kept {
+            step()?;
+            // It gives a page back with each row that is taken, so all are.
+            self.rows(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"), |_| Ok(()))?;
+            self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Gives back what merging left empty beyond what the next hour will fill again.
+    pub(super) fn tighten(&self, step: impl Fn() -> Result<(), JournalError>) -> Result<(), JournalError> {
+        self.give_back(self.pragma("page_count")? / FREE_SHARE, step)
     }
 
     /// What it holds takes so many bytes.

@@ -15,7 +15,7 @@ use plantroom::backup;
 use plantroom::clock::Clock;
 use plantroom::field::{Ack, acks};
 use plantroom::historian::import::Importer;
-use plantroom::historian::{Historian, History, Layout, Limits, Metrics, Opened};
+use plantroom::historian::{Historian, History, Layout, Limits, Metrics, Opened, Retention};
 use plantroom::point::UtcMs;
 use plantroom::readings::HistorianFeed;
 use std::io::Write;
@@ -64,7 +64,6 @@ fn restless(seed: u64, life: u64) -> Limits {
         segment_bytes: 10_000 + below(100_000),
         seal_bytes: 1 + below(40_000),
         keep_bytes: below(100_000),
-        raw_days: Some(story::RAW_DAYS),
         ..Limits::default()
     }
 }
@@ -73,7 +72,10 @@ fn open(data: &Path, limits: Limits) -> (Opened, Metrics) {
     let metrics = Metrics::default();
     let history = Layout::of(data).history();
     let opened = Historian::open_with(&history, Clock::starting_at(story::NOW), metrics.clone(), limits);
-    (opened.unwrap(), metrics)
+    let opened = opened.unwrap();
+    let keep_ms = u64::from(story::RAW_DAYS) * 86_400_000;
+    opened.historian.retain(Retention { default_ms: Some(keep_ms), ..Retention::default() });
+    (opened, metrics)
 }
 
 #[tokio::test]
