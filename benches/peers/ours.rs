@@ -7,8 +7,9 @@ use anyhow::Context as _;
 use plantroom::clock::Clock;
 use plantroom::config::{self, Bus, Cell, Device, DeviceLimits, Encoding, Plan, Point, Register, Table};
 use plantroom::historian::query::{self, Bucket, Cut, Merge, Reckoning, Window, Windows};
+use plantroom::historian::summary::nearest;
 use plantroom::historian::{Historian, History, Limits, Metrics, Opened, Reach, Seq};
-use plantroom::point::{Batch, Decimal, Names, PointId, UtcMs, ValueKind};
+use plantroom::point::{Batch, Decimal, Names, PointId, UtcMs, Value, ValueKind};
 use plantroom::readings::HistorianFeed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -195,7 +196,10 @@ pub async fn hours(history: &History, points: u32, from: i64, to: i64) -> anyhow
     let windows = Windows::new(&cut, UtcMs(from), UtcMs(to), 100_000)?;
     let figures = |bucket: &Bucket| {
         let summary = &bucket.summary;
-        (summary.min, summary.max, summary.mean(), summary.last, summary.count)
+        let number =
+            |mark: Option<(UtcMs, Value)>| mark.and_then(|(_, value)| nearest(value)).unwrap_or(f64::NAN);
+        let mean = summary.mean().unwrap_or(f64::NAN);
+        (number(summary.min), number(summary.max), mean, number(summary.last), summary.count)
     };
     let hours = buckets(history, &points, windows, figures).await?;
     Ok(hours.iter().flatten().map(|figures| figures.4).sum())

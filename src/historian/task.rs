@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// 128 commits of 64 KiB at least.
 const TIDY_COMMITS: u64 = 4;
 
+/// Groups that wait for their commit while one is committed and the next is gathered.
+const GROUPS_WAITING: usize = 1;
+
 pub(super) struct Writer {
     /// Locked only by a blocking thread: the one commit or tidying that runs, or a declaration.
     pub store: Arc<Mutex<Store>>,
@@ -38,20 +41,17 @@ pub(super) struct Writer {
 
 impl Writer {
     /// See [`super::Historian::run`].
-    pub(super) async fn run(mut self, mut feeds: mpsc::Receiver<HistorianFeed>, stop: CancellationToken) {
-        let mut commits = 0_u64;
-        while let Some(group) = self.gather(&mut feeds, &stop).await {
-            let group = Arc::new(group.close(&self.shared.texts));
-            if !self.commit(&group, &stop).await {
-                break;
-            }
-            self.publish(&group);
-            self.seal().await;
-            commits += 1;
-            if commits % TIDY_COMMITS == 0 {
-                self.tidy(self.limits.replay_bytes).await;
-            }
-        }
+    pub(super) async fn run(mut self, feeds: mpsc::Receiver<HistorianFeed>, stop: CancellationToken) {
+        let gatherer = Gatherer {
+            devices: std::mem::take(&mut self.devices),
+            after: self.after,
+            shared: Arc::clone(&self.shared),
+            clock: self.clock.clone(),
+            watch: self.watch,
+            limits: self.limits,
+        };
+        let (closed, groups) = mpsc::channel(GROUPS_WAITING);
+        tokio::join!(gatherer.run(feeds, closed, &stop), self.commit_all(groups, &stop));
         if let Some((_, sealing)) = self.sealing.take()
             && let Err(died) = sealing.await
         {
@@ -61,40 +61,18 @@ impl Writer {
         self.tidy(0).await;
     }
 
-    /// Batches until one reason to commit holds; none when no more will come.
-    async fn gather(
-        &mut self,
-        feeds: &mut mpsc::Receiver<HistorianFeed>,
-        stop: &CancellationToken,
-    ) -> Option<Group> {
-        let clock = self.clock.clone();
-        let mut group: Option<Group> = None;
-        // Made anew only when they move; a batch comes every millisecond in a large plant.
-        let mut due = Mono(0);
-        let mut timer = pin!(clock.sleep_until(due));
-        let mut stopped = pin!(stop.cancelled());
-        loop {
-            let feed = tokio::select! {
-                biased;
-                () = &mut stopped, if !feeds.is_closed() => {
-                    feeds.close();
-                    continue;
-                }
-                () = &mut timer, if group.is_some() => return group,
-                feed = feeds.recv() => feed,
-            };
-            let Some(feed) = feed else { return group };
-            let (now, step) = (clock.mono(), self.watch.observe(clock.now()));
-            let group_now = group.get_or_insert_with(|| Group::new(self.after, now, &self.limits));
-            if let Some(step) = step {
-                group_now.step(step);
+    /// Commits one group after the other until no more come, or one is given up.
+    async fn commit_all(&mut self, mut groups: mpsc::Receiver<Arc<Closed>>, stop: &CancellationToken) {
+        let mut commits = 0_u64;
+        while let Some(group) = groups.recv().await {
+            if !self.commit(&group, stop).await {
+                break;
             }
-            if group_now.accept(feed, &mut self.devices, now, &self.limits) {
-                return group;
-            }
-            if group_now.due() != due {
-                due = group_now.due();
-                timer.set(clock.sleep_until(due));
+            self.publish(&group);
+            self.seal().await;
+            commits += 1;
+            if commits.is_multiple_of(TIDY_COMMITS) {
+                self.tidy(self.limits.replay_bytes).await;
             }
         }
     }
@@ -243,6 +221,75 @@ impl Writer {
             before != *held
         });
         before
+    }
+}
+
+/// Makes groups of what comes, the next one while one is committed.
+struct Gatherer {
+    devices: Devices,
+    /// Behind this, numbers are free.
+    after: Seq,
+    shared: Arc<Shared>,
+    clock: Clock,
+    watch: Watch,
+    limits: Limits,
+}
+
+impl Gatherer {
+    /// Until every sender is gone or `stop` is asked for, or no one commits any more.
+    async fn run(
+        mut self,
+        mut feeds: mpsc::Receiver<HistorianFeed>,
+        closed: mpsc::Sender<Arc<Closed>>,
+        stop: &CancellationToken,
+    ) {
+        while let Some(group) = self.gather(&mut feeds, stop).await {
+            let group = Arc::new(group.close(&self.shared.texts));
+            self.after = group.record.last;
+            if let Err(refused) = closed.send(group).await {
+                self.shared.metrics.given_up.inc_by(refused.0.readings());
+                return;
+            }
+        }
+    }
+
+    /// Batches until one reason to commit holds; none when no more will come.
+    async fn gather(
+        &mut self,
+        feeds: &mut mpsc::Receiver<HistorianFeed>,
+        stop: &CancellationToken,
+    ) -> Option<Group> {
+        let clock = self.clock.clone();
+        let mut group: Option<Group> = None;
+        // Made anew only when they move; a batch comes every millisecond in a large plant.
+        let mut due = Mono(0);
+        let mut timer = pin!(clock.sleep_until(due));
+        let mut stopped = pin!(stop.cancelled());
+        loop {
+            let feed = tokio::select! {
+                biased;
+                () = &mut stopped, if !feeds.is_closed() => {
+                    feeds.close();
+                    continue;
+                }
+                () = &mut timer, if group.is_some() => return group,
+                feed = feeds.recv() => feed,
+            };
+            let Some(feed) = feed else { return group };
+            let both = clock.now();
+            let (now, step) = (both.mono, self.watch.observe(both));
+            let group_now = group.get_or_insert_with(|| Group::new(self.after, now, &self.limits));
+            if let Some(step) = step {
+                group_now.step(step);
+            }
+            if group_now.accept(feed, &mut self.devices, now, &self.limits) {
+                return group;
+            }
+            if group_now.due() != due {
+                due = group_now.due();
+                timer.set(clock.sleep_until(due));
+            }
+        }
     }
 }
 

@@ -605,7 +605,7 @@ fn find(
             epoch: row.get(4)?,
         })
     };
-    let mut rows = conn.prepare(&format!("{sql} LIMIT ?4"))?;
+    let mut rows = conn.prepare_cached(&format!("{sql} LIMIT ?4"))?;
     let limit = first.map_or(-1, number);
     let rows = rows.query_map(params![point.0, span.first.0, span.last.0, limit], place)?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -620,7 +620,7 @@ pub(super) fn rollups(
     // One that begins before may reach into it; none is longer than a chunk, and one more or less that
     // is not used costs nothing.
     let sql = "SELECT chunk, body FROM rollup WHERE point = ?1 AND first_ms BETWEEN ?2 AND ?3";
-    let mut rows = conn.prepare(sql)?;
+    let mut rows = conn.prepare_cached(sql)?;
     let rows =
         rows.query_map(params![point.0, span.first.0, span.last.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -632,17 +632,17 @@ pub(super) fn body(conn: &Connection, place: &Place) -> Result<Vec<u8>, JournalE
         Kind::Part => "SELECT body FROM part WHERE id = ?1",
         Kind::Chunk { .. } => "SELECT body FROM chunk WHERE id = ?1",
     };
-    Ok(conn.prepare(sql)?.query_row([place.id], |row| row.get(0))?)
+    Ok(conn.prepare_cached(sql)?.query_row([place.id], |row| row.get(0))?)
 }
 
 /// The instants of chunks.
 pub(super) fn times(conn: &Connection, id: i64) -> Result<Vec<u8>, JournalError> {
-    Ok(conn.prepare("SELECT body FROM times WHERE id = ?1")?.query_row([id], |row| row.get(0))?)
+    Ok(conn.prepare_cached("SELECT body FROM times WHERE id = ?1")?.query_row([id], |row| row.get(0))?)
 }
 
 /// All points that were ever sealed here.
 pub(super) fn points(conn: &Connection) -> Result<Vec<PointId>, JournalError> {
-    let mut rows = conn.prepare("SELECT point FROM member ORDER BY point")?;
+    let mut rows = conn.prepare_cached("SELECT point FROM member ORDER BY point")?;
     let rows = rows.query_map([], |row| row.get(0).map(PointId))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -668,7 +668,7 @@ pub(super) fn sealed_behind(
                SELECT * FROM (SELECT seq, 1, id FROM chunk WHERE (seq, id) > (?3, ?4) ORDER BY seq, id LIMIT ?5)
                ORDER BY 1, 2, 3 LIMIT ?5";
     let bounds = params![part.0.0.cast_signed(), part.1, chunk.0.0.cast_signed(), chunk.1, number(first)];
-    let mut rows = conn.prepare(sql)?;
+    let mut rows = conn.prepare_cached(sql)?;
     let rows = rows
         .query_map(bounds, |row| Ok(Sealing { seq: seq_in(row, 0)?, chunk: row.get(1)?, id: row.get(2)? }))?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -694,7 +694,7 @@ pub(super) fn load(conn: &Connection, place: Sealing) -> Result<Option<Load>, Jo
         let sql = "SELECT device, chunk.point, times.body, chunk.body
                    FROM chunk JOIN times ON times.id = chunk.times JOIN member ON member.point = chunk.point
                    WHERE chunk.id = ?1";
-        conn.prepare(sql)?
+        conn.prepare_cached(sql)?
             .query_row([place.id], |row| {
                 let point = PointId(row.get(1)?);
                 Ok(Load::Chunk { device: row.get(0)?, point, times: row.get(2)?, body: row.get(3)? })
@@ -703,7 +703,7 @@ pub(super) fn load(conn: &Connection, place: Sealing) -> Result<Option<Load>, Jo
     } else {
         let sql = "SELECT (SELECT device FROM member WHERE poll_group = part.poll_group LIMIT 1), body
                    FROM part WHERE id = ?1";
-        conn.prepare(sql)?
+        conn.prepare_cached(sql)?
             .query_row([place.id], |row| Ok(Load::Part { device: row.get(0)?, body: row.get(1)? }))
             .optional()
     };
