@@ -61,19 +61,15 @@ fn copy_of(data: &Path, to: &Path) {
     copy_files(&from.join("journal"), &to.join("journal"));
 }
 
-/// Flips a bit of a blob in a closed file.
-fn flip(path: &Path, sql: &str, byte: usize) {
+/// Flips a bit of a blob.
+fn flip(path: &Path, table: &str, wanted: &str, byte: usize) {
     let conn = rusqlite::Connection::open(path).unwrap();
-    let body: Vec<u8> = conn.query_row(sql, [], |row| row.get(0)).unwrap();
-    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    drop(conn);
-    let mut bytes = std::fs::read(path).unwrap();
-    // Its first piece, as much of it as lies together; what moved from page to page left traces.
-    let places = bytes.windows(200).enumerate().filter(|(_, bytes)| *bytes == &body[..200]);
-    for at in places.map(|(at, _)| at).collect::<Vec<_>>() {
-        bytes[at + byte] ^= 0x10;
-    }
-    std::fs::write(path, bytes).unwrap();
+    let sql = format!("SELECT id, body FROM {table} WHERE {wanted}");
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?));
+    let (id, mut body) = conn.query_row(&sql, [], row).unwrap();
+    body[byte] ^= 0x10;
+    let sql = format!("UPDATE {table} SET body = ?1 WHERE id = ?2");
+    assert_eq!(conn.execute(&sql, rusqlite::params![body, id]).unwrap(), 1);
 }
 
 #[tokio::test]
@@ -81,13 +77,15 @@ async fn a_flipped_bit_costs_a_chunk_or_a_part_and_its_neighbours_are_served() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let model = sealed(&data).await;
-    let chunk = "SELECT body FROM chunk WHERE point = 12";
-    let part = "SELECT body FROM part WHERE poll_group = (SELECT poll_group FROM member WHERE point = 21)";
+    let chunk = ("chunk", "point = 12");
+    let part = ("part", "poll_group = (SELECT poll_group FROM member WHERE point = 21)");
     // In a chunk, in a column of a part, in its index.
-    for (sql, byte, hit) in [(chunk, 150, &[12][..]), (part, 150, &[21]), (part, 6, &[21, 22, 23])] {
+    for ((table, wanted), byte, hit) in
+        [(chunk, 150, &[12][..]), (part, 150, &[21]), (part, 6, &[21, 22, 23])]
+    {
         let copy = dir.path().join("copy");
         copy_of(&data, &copy);
-        flip(&file(&copy, "2026.db"), sql, byte);
+        flip(&file(&copy, "2026.db"), table, wanted, byte);
         let (opened, metrics) = open(&copy, limits());
         assert_eq!((opened.repaired.join(" "), metrics.damaged.get()), (String::new(), 0));
         for device in [10, 20, 30] {
@@ -95,7 +93,11 @@ async fn a_flipped_bit_costs_a_chunk_or_a_part_and_its_neighbours_are_served() {
                 let range =
                     opened.history.range(PointId(point), UtcMs(0), UtcMs(i64::MAX), 100_000).await.unwrap();
                 let expected = if hit.contains(&point) { Vec::new() } else { model.of(PointId(point)) };
-                assert!(range.readings == expected, "{point} has {} after {sql}", range.readings.len());
+                assert!(
+                    range.readings == expected,
+                    "{point} has {} after {table} {byte}",
+                    range.readings.len()
+                );
             }
         }
         assert_eq!(metrics.damaged.get(), hit.len() as u64);
