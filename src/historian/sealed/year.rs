@@ -48,16 +48,16 @@ const SCHEMA: &str = "
         times INTEGER NOT NULL REFERENCES times (id),
         body BLOB NOT NULL
     );
-    -- What stretches of a chunk come to (sealed/rollup.rs), by point to be read in one go.
+    -- What stretches of a chunk come to (sealed/rollup.rs).
     CREATE TABLE rollup (
+        chunk INTEGER PRIMARY KEY,
         point INTEGER NOT NULL,
         first_ms INTEGER NOT NULL,
-        chunk INTEGER NOT NULL,
-        body BLOB NOT NULL,
-        PRIMARY KEY (point, first_ms, chunk)
-    ) WITHOUT ROWID;
+        body BLOB NOT NULL
+    );
+    CREATE INDEX rollup_of_point ON rollup (point, first_ms);
     CREATE TRIGGER chunk_gone AFTER DELETE ON chunk BEGIN
-        DELETE FROM rollup WHERE point = old.point AND first_ms = old.first_ms AND chunk = old.id;
+        DELETE FROM rollup WHERE chunk = old.id;
     END;
     -- All that is asked before a body is read.
     CREATE UNIQUE INDEX chunk_of_point ON chunk (point, last_ms, first_ms, seq, epoch, times);
