@@ -461,6 +461,22 @@ enum Act {
     Seal { slice: usize, die: u64, trims: bool },
 }
 
+impl Act {
+    /// Writes what arrives; a seal is left to the test: readings at once, where it dies, whether it
+    /// trims.
+    fn arrive(self, plant: &mut Plant) -> Option<(usize, u64, bool)> {
+        match self {
+            Act::Write(device, rows) => {
+                let rows = rows.into_iter().map(|(point, s, value)| reading(point, START + s * 1_000, value));
+                plant.write(device, rows.collect());
+            }
+            Act::Polls(from, n) => polls(plant, from, n),
+            Act::Seal { slice, die, trims } => return Some((slice, die, trims)),
+        }
+        None
+    }
+}
+
 fn any_act() -> impl Strategy<Value = Act> {
     let reading = (1_u32..6, prop_oneof![0_i64..4_000, Just(400_000_000)], 0_i64..50);
     prop_oneof![
@@ -479,13 +495,8 @@ proptest! {
     fn what_is_left_is_never_an_older_truth(acts in prop::collection::vec(any_act(), 1..30), horizon in 0_i64..4_000) {
         let mut plant = Plant::new();
         for act in acts {
-            match act {
-                Act::Write(device, rows) => {
-                    let rows = rows.into_iter().map(|(point, s, value)| reading(point, START + s * 1_000, value));
-                    plant.write(device, rows.collect());
-                }
-                Act::Polls(from, n) => polls(&mut plant, from, n),
-                Act::Seal { slice, .. } => plant.seal(slice, dies_at(0).0, true).unwrap(),
+            if let Some((slice, ..)) = act.arrive(&mut plant) {
+                plant.seal(slice, dies_at(0).0, true).unwrap();
             }
         }
         plant.seal_all();
@@ -507,15 +518,8 @@ proptest! {
     fn answers_are_those_of_sorting_everything(acts in prop::collection::vec(any_act(), 1..40), from in 0_i64..4_000, len in 0_i64..4_000) {
         let mut plant = Plant::new();
         for act in acts {
-            match act {
-                Act::Write(device, rows) => {
-                    let rows = rows.into_iter().map(|(point, s, value)| reading(point, START + s * 1_000, value));
-                    plant.write(device, rows.collect());
-                }
-                Act::Polls(from, n) => polls(&mut plant, from, n),
-                Act::Seal { slice, die, trims } => {
-                    drop(plant.seal(slice, dies_at(die).0, trims));
-                }
+            if let Some((slice, die, trims)) = act.arrive(&mut plant) {
+                drop(plant.seal(slice, dies_at(die).0, trims));
             }
         }
         plant.check();
