@@ -1,7 +1,7 @@
 //! A disk that is really full: a small tmpfs, filled by somebody else. Historian, making of readings and
 //! alarms as the gateway wires them, on virtual time; the ballast is looked after by hand.
 
-use crate::support::{succeeds, trial};
+use crate::support::{succeeds, trial_by_right};
 use libtest_mimic::{Failed, Trial};
 use plantroom::alarms::config::{GAP_QUIET_MS, Limit, Test};
 use plantroom::alarms::{self, Alarms, Filter, Occurrence, Rule};
@@ -29,8 +29,13 @@ const POINTS: u32 = 500;
 pub fn trials() -> Vec<Trial> {
     let run = |test: fn() -> Result<(), Failed>| test;
     vec![
-        trial("disk_full_and_freed_on_a_tmpfs", "a tmpfs", can_mount, run(full_and_freed)),
-        trial("disk_full_and_the_oldest_are_shed_on_a_tmpfs", "a tmpfs", can_mount, run(shed_on_a_full_disk)),
+        trial_by_right("disk_full_and_freed_on_a_tmpfs", "right to mount", can_mount, run(full_and_freed)),
+        trial_by_right(
+            "disk_full_and_the_oldest_are_shed_on_a_tmpfs",
+            "right to mount",
+            can_mount,
+            run(shed_on_a_full_disk),
+        ),
     ]
 }
 

@@ -19,8 +19,25 @@ pub fn trial(
             let complaint = format!("needs {server}: {missing}");
             Trial::test(name, move || Err(complaint.into()))
         }
-        Err(_) => Trial::test(format!("{name} (no {server})"), test).with_ignored_flag(true),
+        Err(_) => skipped(name, server, test),
     }
+}
+
+/// A test that needs a right which no package gives: without it, it is skipped by name wherever it runs.
+pub fn trial_by_right(
+    name: &str,
+    right: &str,
+    probe: fn() -> Result<(), String>,
+    test: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    match probe() {
+        Ok(()) => Trial::test(name, test),
+        Err(_) => skipped(name, right, test),
+    }
+}
+
+fn skipped(name: &str, lacks: &str, test: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
+    Trial::test(format!("{name} (no {lacks})"), test).with_ignored_flag(true)
 }
 
 fn servers_required() -> bool {
