@@ -107,5 +107,8 @@ fn reason_zh(reason: Reason) -> &'static str {
         Reason::Frozen => "数值不变",
         Reason::Clock => "时钟存疑",
         Reason::Substituted => "人工值",
+        Reason::Rate => "变化过快",
+        Reason::UnitJump => "疑似单位改变",
+        Reason::Source => "来源存疑",
     }
 }

@@ -50,6 +50,8 @@ pub enum Raw {
     Value(Value),
     /// A word, not yet in the dictionary.
     Text(String),
+    /// One of these that its source itself calls doubtful.
+    Doubted(Box<Raw>),
 }
 
 /// Why a sample has no value.

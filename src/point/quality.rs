@@ -54,10 +54,17 @@ pub enum Reason {
     Clock = 11,
     /// Entered or replaced by a person (`UncertainSubstituteValue`).
     Substituted = 12,
+    /// It changed faster than what it measures can (`UncertainSensorNotAccurate`).
+    Rate = 13,
+    /// It jumped by the ratio of two units: the device seems to be set to another one
+    /// (`UncertainEngineeringUnitsExceeded`).
+    UnitJump = 14,
+    /// The source itself doubts its value (`UncertainSubNormal`).
+    Source = 15,
 }
 
 impl Reason {
-    const ALL: [Reason; 12] = [
+    const ALL: [Reason; 15] = [
         Reason::Timeout,
         Reason::NoCommunication,
         Reason::DeviceFailure,
@@ -70,6 +77,9 @@ impl Reason {
         Reason::Frozen,
         Reason::Clock,
         Reason::Substituted,
+        Reason::Rate,
+        Reason::UnitJump,
+        Reason::Source,
     ];
 
     /// The stable word used in exports, metrics and the API.
@@ -87,6 +97,9 @@ impl Reason {
             Reason::Frozen => "frozen",
             Reason::Clock => "clock",
             Reason::Substituted => "substituted",
+            Reason::Rate => "rate",
+            Reason::UnitJump => "unit_jump",
+            Reason::Source => "source",
         }
     }
 }

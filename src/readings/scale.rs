@@ -51,14 +51,17 @@ pub(super) fn make(
     raw: Result<Raw, Fault>,
     texts: &mut dyn FnMut(&str) -> Option<TextId>,
 ) -> Made {
-    let raw = raw.map_err(reason_of)?;
+    let (raw, said) = match raw.map_err(reason_of)? {
+        Raw::Doubted(raw) => (*raw, Quality::Uncertain(Reason::Source)),
+        raw => (raw, Quality::Good),
+    };
     let value = match point.kind {
         ValueKind::Bool => flag(&raw)?,
         ValueKind::Text => texts(&word(&raw)?).map(Value::Text).ok_or(Reason::Configuration)?,
         ValueKind::Decimal | ValueKind::F64 => scaled(point, &number(&raw)?)?,
     };
     let quality = if in_range(point, value) { Quality::Good } else { Quality::Uncertain(Reason::OutOfRange) };
-    Ok((value, quality))
+    Ok((value, said.worse(quality)))
 }
 
 fn reason_of(fault: Fault) -> Reason {
@@ -85,7 +88,7 @@ fn flag(raw: &Raw) -> Result<Value, Reason> {
             "false" | "0" => Some(false),
             _ => None,
         },
-        Raw::Value(_) => None,
+        Raw::Value(_) | Raw::Doubted(_) => None,
     };
     on.map(Value::Bool).ok_or(Reason::Decoding)
 }
@@ -98,7 +101,7 @@ fn word(raw: &Raw) -> Result<String, Reason> {
         Raw::Value(Value::Decimal(number)) => Ok(number.to_string()),
         Raw::Value(Value::F64(number)) => Ok(number.to_string()),
         // A dictionary number from below the dictionary means nothing.
-        Raw::Value(Value::Text(_)) => Err(Reason::Decoding),
+        Raw::Value(Value::Text(_)) | Raw::Doubted(_) => Err(Reason::Decoding),
     }
 }
 
@@ -113,7 +116,7 @@ fn number(raw: &Raw) -> Result<Number, Reason> {
         Raw::Value(Value::Decimal(number)) => Ok(Number::Exact(*number)),
         Raw::Value(Value::F64(number)) if number.is_finite() => Ok(Number::Float(*number)),
         Raw::Value(Value::F64(_)) => Err(Reason::SensorFailure),
-        Raw::Value(Value::Text(_)) => Err(Reason::Decoding),
+        Raw::Value(Value::Text(_)) | Raw::Doubted(_) => Err(Reason::Decoding),
         Raw::Text(text) => text.trim().parse().map(Number::Exact).map_err(|_| Reason::Decoding),
     }
 }
@@ -183,6 +186,15 @@ mod tests {
             Ok((value, quality)) => format!("{value:?} {quality}"),
             Err(reason) => format!("bad:{}", reason.word()),
         }
+    }
+
+    #[test]
+    fn what_its_source_doubts_is_uncertain_and_keeps_its_value() {
+        let door = point(ValueKind::Decimal, "1", "0", None);
+        let doubted = |raw| Ok(Raw::Doubted(Box::new(raw)));
+        let made = make_of(&door, doubted(int(3)));
+        assert_eq!(made, Ok((Value::Decimal(Decimal::from_int(3)), Quality::Uncertain(Reason::Source))));
+        assert_eq!(make_of(&door, doubted(Raw::Text("x".into()))), Err(Reason::Decoding));
     }
 
     #[test]

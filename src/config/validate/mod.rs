@@ -11,6 +11,7 @@ mod device;
 mod field;
 mod history;
 mod rules;
+mod topic;
 mod energy;
 
 pub use device::profile;
