@@ -233,6 +233,8 @@ impl Gateway {
         let Gateway { supervisor, clock, health, stages, field, forward, web, reload, writer, _data } = self;
         let wiring = Wiring { supervisor: &supervisor, clock, lines: reload.lines() };
         watch_health(&supervisor, &health, "historian", stages.historian.health());
+        // Without a bus or a broker nobody else holds it, and `readings` would end for want of senders.
+        let _field = field.out.clone();
         spawn_web(&supervisor, web);
         wiring.spawn_forward(&forward);
         spawn_stages(&supervisor, stages);

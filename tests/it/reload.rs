@@ -96,7 +96,11 @@ fn text(port: u16, scale: &str, more: &str) -> String {
 }
 
 fn plan(port: u16, scale: &str, more: &str) -> Plan {
-    let files = BTreeMap::from([(PathBuf::from("plantroom.toml"), text(port, scale, more))]);
+    plan_of(text(port, scale, more))
+}
+
+fn plan_of(text: String) -> Plan {
+    let files = BTreeMap::from([(PathBuf::from("plantroom.toml"), text)]);
     let loaded = config::load_from(&files, Path::new("plantroom.toml"), &|_| None);
     loaded.unwrap_or_else(|wrong| panic!("{wrong}")).plan
 }
@@ -187,6 +191,22 @@ async fn a_changed_register_is_read_anew_and_the_other_device_misses_nothing() {
     ended.unwrap();
     served.unwrap();
     assert!(reloader.reload(plan(port, "0.001", "")).await.is_err(), "it has ended");
+}
+
+/// An integrator's first file has assets and nothing to ask; so has a site whose values all come by hand.
+#[tokio::test]
+async fn a_gateway_with_nothing_to_ask_runs_until_it_is_told_to_stop() {
+    net::install_crypto();
+    let (folder, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+    let (bare, _) = HOUSE.split_once("[[modbus]]").unwrap();
+    let gateway = Gateway::build(plan_of(bare.to_owned()), folder.path(), Clock::system()).await.unwrap();
+    let page = Page { client: net::http_client(net::HttpTimeouts::default()).unwrap(), url: gateway.url() };
+    let test = async {
+        assert!(page.text("api/v1/site").await.is_some());
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(gateway.run(stop.clone()), test);
+    ended.unwrap();
 }
 
 struct Process(Child);
