@@ -8,6 +8,8 @@
 mod time;
 mod value;
 mod quality;
+mod dimension;
+mod conversion;
 mod unit;
 mod address;
 mod names;
@@ -16,9 +18,11 @@ mod catalogue;
 
 pub use address::{Address, AddressError, Name};
 pub use catalogue::{Catalogue, CatalogueChange, CatalogueEntry, Declared, ValueKind};
+pub use conversion::{Conversion, NoConversion};
+pub use dimension::{Dimension, Ratio};
 pub use names::Names;
 pub use quality::{Quality, Reason, Severity, UnknownQuality};
 pub use reading::{Batch, PointId, Reading};
 pub use time::UtcMs;
-pub use unit::{PressureReference, Unit, UnitError};
+pub use unit::{PressureReference, Sort as UnitSort, Unit, UnitError, Zero};
 pub use value::{Decimal, DecimalError, TextId, Value};
