@@ -41,6 +41,7 @@ pub async fn stages(plan: &Plan, batches: u64, a_second: u64, data: &Path) -> an
         limits: readings::Limits::default(),
         outlets: Outlets { alarms, historian: store },
         changes: mpsc::channel(1).1,
+        questions: readings::Inspector::new().1,
     };
     let (rules, metrics) = (rules(plan, &catalogue)?, alarms::Metrics::default());
     let (_handle, alarms) =

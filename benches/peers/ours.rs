@@ -47,6 +47,7 @@ pub fn plan(set: &Set) -> anyhow::Result<Plan> {
             stale_after_ms: 15_000,
             decimals: 2,
             states: Vec::new(),
+            conditioning: plantroom::config::Conditioning::default(),
         });
     }
     let cell = Cell::new(Table::Holding, 0, Encoding::U16);

@@ -254,7 +254,7 @@ impl Walk<'_> {
             "array" => "a list",
             "boolean" => "true or false",
             "integer" => "a whole number",
-            _ if word(schema, "format") == "decimal" => "a number",
+            _ if matches!(word(schema, "format"), "decimal" | "deadband") => "a number",
             _ => "a text in quotes",
         };
         let found = match value {
@@ -314,7 +314,7 @@ fn help(schema: &Value) -> Option<String> {
 fn is_text(schema: &Value, value: &DeValue<'_>) -> bool {
     let number = matches!(value, DeValue::Integer(_) | DeValue::Float(_));
     match word(schema, "format") {
-        "decimal" => number || value.is_str(),
+        "decimal" | "deadband" => number || value.is_str(),
         "date" => value.is_datetime() || value.is_str(),
         _ => value.is_str() && (word(schema, "type") == "string" || !choices(schema).is_empty()),
     }

@@ -110,6 +110,8 @@ codes! {
     Range = "range",
     /// A rule's limit outside its point's range, or on a point without numbers.
     Limit = "limit",
+    /// What is to be done to readings does not fit the point.
+    Conditioning = "conditioning",
     /// A deadband below zero.
     Deadband = "deadband",
     /// A limit that nobody has confirmed and that is enabled; an unconfirmed register map (a warning).

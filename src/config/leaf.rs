@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::ops::{Deref, Range};
+use std::ops::{Deref, DerefMut, Range};
 
 /// A value with the bytes it stands at.
 #[derive(Debug)]
@@ -36,6 +36,12 @@ impl<T> Deref for At<T> {
 
     fn deref(&self) -> &T {
         &self.value
+    }
+}
+
+impl<T> DerefMut for At<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
     }
 }
 
@@ -81,6 +87,21 @@ pub struct Millis(pub u64);
 /// A size in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Bytes(pub u64);
+
+/// Most that something can change, and within which time.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    pub change: Decimal,
+    pub per_ms: u64,
+}
+
+/// A distance, in the unit or as a part of the range.
+#[derive(Clone, Copy, Debug)]
+pub enum Deadband {
+    Absolute(Decimal),
+    /// Hundredths.
+    OfRange(Decimal),
+}
 
 /// An IANA time zone.
 #[derive(Clone, Debug)]
@@ -184,6 +205,8 @@ leaves! {
     Unit = "unit" { "type": "string", "examples": ["kW.h", "Cel", "kPa{gauge}", "1"] };
     Decimal = "decimal" { "type": ["string", "number"], "examples": [0.1, "0.34", 8] };
     Millis = "duration" { "type": "string", "pattern": "^[0-9.]+(ms|s|m|h|d)$" };
+    Rate = "rate" { "type": "string", "pattern": "^[0-9.]+/(s|min|h|d)$", "examples": ["5/min", "0.1/s"] };
+    Deadband = "deadband" { "type": ["string", "number"], "examples": [0.5, "1%"] };
     Bytes = "size" { "type": "string", "pattern": "^[0-9.]+ ?(MiB|GiB|TiB)$", "examples": ["512MiB", "20GiB"] };
     Zone = "time-zone" { "type": "string", "examples": ["Asia/Shanghai"] };
     Day = "date" { "type": "string" };
@@ -342,6 +365,39 @@ impl Leaf for Millis {
         match ms.and_then(|ms| ms.mantissa_at(0)).and_then(|ms| u64::try_from(ms).ok()) {
             Some(ms) => Ok(Millis(ms)),
             None => wrong(Code::BadDuration, "is not a duration of whole milliseconds", help),
+        }
+    }
+}
+
+impl Leaf for Rate {
+    fn parse(text: &str) -> Result<Rate, Wrong> {
+        let help = "a change and a time: \"5/min\", \"0.1/s\", \"20/h\"";
+        let (number, unit) = text.split_once('/').unwrap_or((text, ""));
+        let per_ms = match unit.trim() {
+            "s" => 1_000,
+            "min" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return wrong(Code::WrongValue, "is not a rate of change", help),
+        };
+        match number.trim().parse::<Decimal>() {
+            Ok(change) if change > Decimal::ZERO => Ok(Rate { change, per_ms }),
+            _ => wrong(Code::WrongValue, "is not a rate of change above zero", help),
+        }
+    }
+}
+
+impl Leaf for Deadband {
+    fn parse(text: &str) -> Result<Deadband, Wrong> {
+        let help = "a distance in the unit, 0.5, or a part of the range, \"1%\"";
+        let (number, part) = text.strip_suffix('%').map_or((text, false), |number| (number.trim_end(), true));
+        match number.parse::<Decimal>() {
+            Ok(number) if number < Decimal::ZERO => {
+                wrong(Code::Deadband, "is negative: a deadband is a distance", help)
+            }
+            Ok(number) if part => Ok(Deadband::OfRange(number)),
+            Ok(number) => Ok(Deadband::Absolute(number)),
+            Err(_) => wrong(Code::BadDecimal, "is not a distance", help),
         }
     }
 }
@@ -544,6 +600,24 @@ mod tests {
         }
         for text in ["", "5", "s", "5 s", "0.5ms", "-1s", "5sec", "1m30s", "99999999999999999d", "五s"] {
             assert!(Millis::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_change_and_a_time_and_a_deadband_a_distance() {
+        for (text, change, per_ms) in
+            [("5/min", "5", 60_000), ("0.1/s", "0.1", 1_000), ("20 / h", "20", 3_600_000)]
+        {
+            let rate = Rate::parse(text).unwrap();
+            assert_eq!((rate.change, rate.per_ms), (change.parse().unwrap(), per_ms), "{text}");
+        }
+        for text in ["", "5", "5/", "/min", "0/s", "-1/s", "5/m", "5/min/s", "nan/s"] {
+            assert!(Rate::parse(text).is_err(), "{text}");
+        }
+        assert!(matches!(Deadband::parse("0.5"), Ok(Deadband::Absolute(_))));
+        assert!(matches!(Deadband::parse("1 %"), Ok(Deadband::OfRange(_))));
+        for text in ["", "%", "-1", "-1%", "1%%", "x"] {
+            assert!(Deadband::parse(text).is_err(), "{text}");
         }
     }
 

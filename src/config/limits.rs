@@ -12,6 +12,12 @@ pub const BUS_PAUSE_MS: RangeInclusive<u64> = 0..=1_000;
 pub const DEVICE_PAUSE_MS: RangeInclusive<u64> = 0..=10_000;
 /// Age at which a value may turn stale. Milliseconds.
 pub const STALE_AFTER_MS: RangeInclusive<u64> = 1_000..=7 * DAY_MS;
+/// How long a value may stand still before it is frozen. Milliseconds.
+pub const FROZEN_AFTER_MS: RangeInclusive<u64> = 1_000..=30 * DAY_MS;
+/// Least time between two changes of a point in the history. Milliseconds.
+pub const MIN_INTERVAL_MS: RangeInclusive<u64> = 0..=DAY_MS;
+/// Most time between two rows of a point in the history while it is read. Milliseconds.
+pub const HEARTBEAT_MS: RangeInclusive<u64> = 1_000..=7 * DAY_MS;
 /// How long a condition may have to hold before an alarm. Milliseconds.
 pub const ON_DELAY_MS: RangeInclusive<u64> = 0..=DAY_MS;
 /// What the files of the history may take. Bytes.
@@ -48,6 +54,8 @@ pub const TIMEOUT_DEFAULT_MS: u64 = 1_000;
 pub const STALE_AFTER_DEFAULT_MIN_MS: u64 = 5_000;
 /// Default of `stale_after` for a subscribed point. Milliseconds.
 pub const STALE_AFTER_DEFAULT_MQTT_MS: u64 = 300_000;
+/// Heartbeat of a point that reports by exception and does not say it. Milliseconds.
+pub const HEARTBEAT_DEFAULT_MS: u64 = 600_000;
 /// Lines in one forwarded request, where a target says nothing.
 pub const BATCH_LINES_DEFAULT: u32 = 5_000;
 

@@ -3,12 +3,14 @@
 //! Reading order: `spec` (the files as they are written), `check` (the walk of the tree against
 //! the schema), `leaf` (units, durations, names ...), `points` (lists in CSV become the same
 //! registers), `validate` (what only the whole can show),
-//! [`plan`](Plan) (the result, with `link` and `encoding` for Modbus), `diagnostic` (messages that point).
+//! [`plan`](Plan) (the result, with `link` and `encoding` for Modbus and
+//! `conditioning` for what is done to readings), `diagnostic` (messages that point).
 //!
 //! **Invariant:** never dials, never reads the clock. A secret never reaches a message.
 
 mod encoding;
 mod link;
+mod conditioning;
 mod plan;
 mod spec;
 mod leaf;
@@ -22,6 +24,7 @@ mod version;
 mod describe;
 pub mod limits;
 
+pub use conditioning::{Checks, Conditioning, Frozen, RateMax, Report};
 pub use describe::describe;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use encoding::{DateLayout, Encoding, Order, TEXT_BYTES_MAX, WordError};

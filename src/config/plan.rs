@@ -1,5 +1,6 @@
 //! The validated configuration, resolved: what `build` works from. No spans, no options left open.
 
+use super::conditioning::Conditioning;
 use super::encoding::{Encoding, Order};
 use super::link::Link;
 use crate::point::{Address, Decimal, Declared, Name, Names, Unit, ValueKind};
@@ -143,6 +144,26 @@ pub struct Point {
     pub decimals: u8,
     /// What its numbers mean, if they are states; in the order of the file.
     pub states: Vec<State>,
+    /// What is done to its readings beyond that.
+    pub conditioning: Conditioning,
+}
+
+impl Point {
+    /// What one raw count comes to in the unit, and what no count comes to; none if the change of
+    /// unit is no decimal.
+    pub fn count(&self) -> Option<(Decimal, Decimal)> {
+        let Some(raw) = self.conditioning.raw_unit else { return Some((self.scale, self.offset)) };
+        let (factor, offset) = Unit::conversion(raw, self.unit).ok()?.exact()?;
+        let moved = self.offset.checked_mul(factor).and_then(|moved| moved.checked_add(offset));
+        Some((self.scale.checked_mul(factor).ok()?, moved.ok()?))
+    }
+
+    /// How long a reading of the history stands for what follows it: until the point would have
+    /// been stale, and where only changes are kept, until the next row in any case. Milliseconds.
+    pub fn hold_ms(&self) -> u64 {
+        let heartbeat = self.conditioning.report.map_or(0, |report| report.heartbeat_ms);
+        self.stale_after_ms.saturating_add(heartbeat)
+    }
 }
 
 /// A state a number stands for.

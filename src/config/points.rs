@@ -33,8 +33,18 @@ enum Column {
     MultiplyBy,
     DivideBy,
     Exponent,
+    RawUnit,
     Unit,
     Range,
+    Clamp,
+    Counter,
+    FrozenAfter,
+    FrozenBand,
+    RateMax,
+    UnitJump,
+    Deadband,
+    MinInterval,
+    Heartbeat,
     States,
     Decimals,
     Interval,
@@ -49,7 +59,7 @@ enum Column {
 }
 
 /// The words of each column, the field's own first: what integrators write above theirs.
-const COLUMNS: [(Column, &[&str]); 27] = [
+const COLUMNS: [(Column, &[&str]); 37] = [
     (Column::Asset, &["asset", "资产", "所属设备"]),
     (Column::Quantity, &["quantity", "点名", "量", "测点", "点位", "变量名", "标识符"]),
     (Column::Table, &["table", "寄存器表", "功能码", "寄存器类型", "功能码/寄存器表", "function code"]),
@@ -65,8 +75,18 @@ const COLUMNS: [(Column, &[&str]); 27] = [
     (Column::MultiplyBy, &["multiply_by", "乘以", "变比寄存器", "倍率寄存器"]),
     (Column::DivideBy, &["divide_by", "除以"]),
     (Column::Exponent, &["exponent", "指数", "指数寄存器"]),
+    (Column::RawUnit, &["raw_unit", "原始单位", "设备单位"]),
     (Column::Unit, &["unit", "单位"]),
     (Column::Range, &["range", "量程", "范围"]),
+    (Column::Clamp, &["clamp", "限幅"]),
+    (Column::Counter, &["counter", "计数位数", "翻转值"]),
+    (Column::FrozenAfter, &["frozen_after", "冻结时间", "不变时间"]),
+    (Column::FrozenBand, &["frozen_band", "冻结带"]),
+    (Column::RateMax, &["rate_max", "最大变化率", "变化率"]),
+    (Column::UnitJump, &["unit_jump", "单位跳变"]),
+    (Column::Deadband, &["deadband", "死区", "上报死区"]),
+    (Column::MinInterval, &["min_interval", "最小上报间隔", "最小间隔"]),
+    (Column::Heartbeat, &["heartbeat", "心跳", "最大上报间隔"]),
     (Column::States, &["states", "状态", "状态含义", "枚举"]),
     (Column::Decimals, &["decimals", "小数位", "小数位数"]),
     (Column::Interval, &["interval", "周期", "采集周期", "采样周期"]),
@@ -228,7 +248,14 @@ impl Row<'_> {
             }
             Column::Exponent => register.exponent = self.take(cell, |text| factor(text, cell)),
             Column::Unit => register.unit = self.leaf::<Unit>(cell, "").map(|at| *at),
+            Column::RawUnit => register.raw_unit = self.leaf(cell, ""),
             Column::Range => register.range = self.take(cell, range),
+            Column::Clamp => register.clamp = self.take(cell, range),
+            Column::Counter => register.counter = self.take(cell, |text| counter(text, cell)),
+            Column::FrozenAfter | Column::FrozenBand | Column::RateMax | Column::UnitJump => {
+                self.check(register, column, cell);
+            }
+            Column::Deadband | Column::MinInterval | Column::Heartbeat => self.report(register, column, cell),
             Column::States => register.states = self.list(cell, limits::STATES_MAX, state),
             Column::Decimals => register.decimals = self.take(cell, decimals).map(|at| *at),
             Column::Interval => register.interval = self.leaf::<Millis>(cell, ""),
@@ -241,6 +268,29 @@ impl Row<'_> {
                 register.formerly = former.map(|list| list.iter().map(|at| (**at).clone()).collect());
             }
             Column::Certainty => register.certainty = self.take(cell, certainty).map(|at| *at),
+        }
+    }
+
+    /// Columns of one table: `checks`.
+    fn check(&mut self, register: &mut Register, column: Column, cell: &Cell) {
+        let checks =
+            register.checks.get_or_insert_with(|| At::new(spec::Checks::default(), cell.span.clone()));
+        match column {
+            Column::FrozenAfter => checks.frozen_after = self.leaf(cell, ""),
+            Column::FrozenBand => checks.frozen_band = self.leaf(cell, ""),
+            Column::RateMax => checks.rate_max = self.leaf(cell, ""),
+            _ => checks.unit_jump = self.take(cell, flag),
+        }
+    }
+
+    /// Columns of one table: `report`.
+    fn report(&mut self, register: &mut Register, column: Column, cell: &Cell) {
+        let report =
+            register.report.get_or_insert_with(|| At::new(spec::Report::default(), cell.span.clone()));
+        match column {
+            Column::Deadband => report.deadband = self.leaf(cell, ""),
+            Column::MinInterval => report.min_interval = self.leaf(cell, ""),
+            _ => report.heartbeat = self.leaf(cell, ""),
         }
     }
 
@@ -349,6 +399,17 @@ fn bits(text: &str) -> Result<[u8; 2], Wrong> {
 fn range(text: &str) -> Result<[Decimal; 2], Wrong> {
     let (low, high) = ends(text).ok_or_else(|| wrong("is no range", "both ends: 0..500 or -20~60"))?;
     Ok([Decimal::parse(low)?, Decimal::parse(high)?])
+}
+
+/// Digits up to 18, or the counts at which it begins again.
+fn counter(text: &str, cell: &Cell) -> Result<spec::Counter, Wrong> {
+    let help = "the digits it shows, 8, or the counts at which it begins again, 4294967296";
+    let number = whole(text).filter(|number| *number > 0).ok_or_else(|| wrong("is no counter", help))?;
+    let at = || cell.span.clone();
+    Ok(match u8::try_from(number).ok().filter(|digits| *digits <= 18) {
+        Some(digits) => spec::Counter { digits: Some(At::new(digits, at())), modulus: None },
+        None => spec::Counter { digits: None, modulus: Some(At::new(number, at())) },
+    })
 }
 
 fn flag(text: &str) -> Result<bool, Wrong> {

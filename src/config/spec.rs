@@ -2,8 +2,8 @@
 //! its manual. No flatten, no untagged: both lose the place a value stands at.
 
 use super::leaf::{
-    At, Bytes, Class, Day, Endpoint, Former, Hours, HttpUrl, Listen, Millis, Pattern, Pointer, ProfileName,
-    Zone,
+    At, Bytes, Class, Day, Deadband, Endpoint, Former, Hours, HttpUrl, Listen, Millis, Pattern, Pointer,
+    ProfileName, Rate, Zone,
 };
 use super::{Encoding, Link, Order, Secret, limits, plan};
 use crate::point::{Address, Decimal, Name, Names, Unit, ValueKind};
@@ -291,10 +291,20 @@ pub struct Register {
     pub divide_by: Option<Vec<At<Factor>>>,
     /// A register with a power of ten the raw number is multiplied by: a SunSpec scale factor.
     pub exponent: Option<At<Factor>>,
+    /// Unit the device sends, if it is not the point's: `[psi]{gauge}`, `[degF]`; converted exactly.
+    pub raw_unit: Option<At<Unit>>,
     /// UCUM code of the scaled value: `kW.h`, `Cel`, `kPa{gauge}`; `1` for none.
     pub unit: Option<Unit>,
     /// Physical range of the instrument in the unit, both ends inclusive: `[0, 1.6]`.
     pub range: Option<At<[Decimal; 2]>>,
+    /// What lies beyond an end is set to it, in the unit, as long as it is in the range: `[0, 1.6]`.
+    pub clamp: Option<At<[Decimal; 2]>>,
+    /// A counter that begins again at 0 and is to go on: `{ digits = 8 }`.
+    pub counter: Option<At<Counter>>,
+    /// What its values are watched for: `{ frozen_after = "30m", rate_max = "5/min" }`.
+    pub checks: Option<At<Checks>>,
+    /// What of its readings goes to the history, without it all: `{ deadband = 0.5, heartbeat = "10m" }`.
+    pub report: Option<At<Report>>,
     /// What its numbers mean, if they are states.
     #[schemars(length(max = limits::STATES_MAX))]
     pub states: Option<Vec<At<State>>>,
@@ -335,8 +345,13 @@ impl Register {
             multiply_by: None,
             divide_by: None,
             exponent: None,
+            raw_unit: None,
             unit: None,
             range: None,
+            clamp: None,
+            counter: None,
+            checks: None,
+            report: None,
             states: None,
             decimals: None,
             interval: None,
@@ -347,6 +362,47 @@ impl Register {
             certainty: None,
         }
     }
+}
+
+/// A counter that begins again at 0: its value goes on. One of both is said.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-whole" = true))]
+pub struct Counter {
+    /// Digits the device shows: 8 begin again after 99999999.
+    #[schemars(range(min = 1, max = 18))]
+    pub digits: Option<At<u8>>,
+    /// Raw counts at which it begins again: 65536 of a u16, 4294967296 of a u32.
+    #[schemars(range(min = 2))]
+    pub modulus: Option<At<i64>>,
+}
+
+/// What the values of a point are watched for; what fails is Uncertain, with the reason.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-whole" = true))]
+pub struct Checks {
+    /// A value that does not move for this long although it is read is frozen: 1s to 30d.
+    pub frozen_after: Option<At<Millis>>,
+    /// It moves when it leaves this distance from where it stood, in the unit. Default 0: any change.
+    pub frozen_band: Option<At<Decimal>>,
+    /// Most it can change, in the unit: `5/min`, `0.1/s`, `20/h`.
+    pub rate_max: Option<At<Rate>>,
+    /// A jump by the ratio of two units of its dimension is doubted until it goes back or someone confirms it.
+    pub unit_jump: Option<At<bool>>,
+}
+
+/// What of a point's readings goes to the history; pages and alarms have all of them.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-whole" = true))]
+pub struct Report {
+    /// Only what is farther than this from what was kept last: in the unit, or of the range: `1%`. Default 0: any change.
+    pub deadband: Option<At<Deadband>>,
+    /// A change no sooner than this after what was kept last: 0s to 1d, default 0s.
+    pub min_interval: Option<At<Millis>>,
+    /// In any case after this, as long as it is read: 1s to 7d, default 10m.
+    pub heartbeat: Option<At<Millis>>,
 }
 
 /// A register whose number changes another one's.
@@ -493,10 +549,20 @@ pub struct TopicValue {
     pub scale: Option<At<Decimal>>,
     /// Then this is added, exactly. Default 0.
     pub offset: Option<Decimal>,
+    /// Unit the device sends, if it is not the point's: `[psi]{gauge}`, `[degF]`; converted exactly.
+    pub raw_unit: Option<At<Unit>>,
     /// UCUM code of the scaled value: `kW.h`, `Cel`, `kPa{gauge}`; `1` for none.
     pub unit: Unit,
     /// Physical range of the instrument in the unit, both ends inclusive: `[-40, 60]`.
     pub range: Option<At<[Decimal; 2]>>,
+    /// What lies beyond an end is set to it, in the unit, as long as it is in the range: `[0, 1.6]`.
+    pub clamp: Option<At<[Decimal; 2]>>,
+    /// A counter that begins again at 0 and is to go on: `{ digits = 8 }`.
+    pub counter: Option<At<Counter>>,
+    /// What its values are watched for: `{ frozen_after = "30m", rate_max = "5/min" }`.
+    pub checks: Option<At<Checks>>,
+    /// What of its readings goes to the history, without it all: `{ deadband = 0.5, heartbeat = "10m" }`.
+    pub report: Option<At<Report>>,
     /// Decimals shown on a page, default 2.
     #[schemars(range(max = 9))]
     pub decimals: Option<u8>,
@@ -610,8 +676,8 @@ pub struct Meter {
     pub point: At<Address>,
     /// One count of the register in the point's unit, a power of ten: `0.01`.
     pub resolution: At<Decimal>,
-    /// Where the register begins again at 0, in the point's unit: `1000000`.
-    pub rollover_at: At<Decimal>,
+    /// Where the register begins again at 0, in the point's unit: `1000000`. Not of a point with a `counter`, which goes on.
+    pub rollover_at: Option<At<Decimal>>,
     /// Most it can rise in an hour, in the point's unit.
     pub rate_max: At<Decimal>,
     /// How often a good reading comes: 100ms to 1d, default the device's interval.

@@ -199,6 +199,7 @@ mod tests {
                 stale_after_ms: 60_000,
                 decimals: 2,
                 states: vec![],
+                conditioning: crate::config::Conditioning::default(),
             }],
             buses: Vec::new(),
             brokers: Vec::new(),

@@ -25,6 +25,7 @@ pub fn point(address: &str) -> Point {
         stale_after_ms: 60_000,
         decimals: 2,
         states: vec![],
+        conditioning: crate::config::Conditioning::default(),
     }
 }
 

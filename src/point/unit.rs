@@ -303,6 +303,12 @@ impl Unit {
         Conversion::between(scale(from), scale(to)).ok_or(NoConversion::Dimension(from, to))
     }
 
+    /// Every unit it converts into, itself included.
+    pub fn alike(unit: Unit) -> impl Iterator<Item = Unit> {
+        let alike = TABLE.iter().filter(move |row| row.dimension == unit.dimension());
+        alike.map(move |row| Unit { code: row.code, reference: unit.reference })
+    }
+
     /// The first unit of the table that measures this.
     pub fn of_dimension(dimension: Dimension) -> Option<Unit> {
         let row = TABLE.iter().find(|row| row.dimension == dimension)?;

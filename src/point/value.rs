@@ -93,8 +93,15 @@ impl Decimal {
         }
     }
 
-    /// The nearest binary float, correctly rounded (by the parser of the standard library).
+    /// The nearest binary float, correctly rounded.
     pub fn to_f64(self) -> f64 {
+        // Both sides are exact floats then, so that the one rounding is that of the result.
+        #[expect(clippy::cast_precision_loss, reason = "no more than 53 bits")]
+        if self.mantissa.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS {
+            let power = POWERS.get(usize::from(self.exponent.unsigned_abs())).copied().unwrap_or(f64::NAN);
+            let mantissa = self.mantissa as f64;
+            return if self.exponent < 0 { mantissa / power } else { mantissa * power };
+        }
         format!("{}e{}", self.mantissa, self.exponent).parse().unwrap_or(f64::NAN)
     }
 
@@ -121,6 +128,10 @@ impl Decimal {
         Decimal::new(mantissa, i8::try_from(exponent).map_err(|_| DecimalError::Range)?)
     }
 }
+
+/// Powers of ten up to the largest exponent; up to 10^22 they are exact.
+const POWERS: [f64; 19] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18];
 
 fn pow10(exponent: u32) -> Option<i128> {
     10_i128.checked_pow(exponent)
@@ -311,6 +322,12 @@ mod tests {
             let (x, y) = (Decimal::new(a, e).unwrap(), Decimal::new(b, f).unwrap());
             prop_assert_eq!(x.checked_mul(y).unwrap(), Decimal::new(a * b, e + f).unwrap());
             prop_assert_eq!(x.checked_add(y).unwrap().checked_sub(y).unwrap(), x);
+        }
+
+        #[test]
+        fn the_nearest_float_is_that_of_the_parser(mantissa in prop_oneof![any::<i64>(), any::<i32>().prop_map(i64::from)], exponent in -18_i8..=18) {
+            let parsed: f64 = format!("{mantissa}e{exponent}").parse().unwrap();
+            prop_assert_eq!(Decimal::new(mantissa, exponent).unwrap().to_f64().to_bits(), parsed.to_bits());
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! What the step must know of each point.
 
-use crate::config;
-use crate::point::{Catalogue, Decimal, PointId, UtcMs, ValueKind};
+use crate::config::{self, Conditioning};
+use crate::point::{Catalogue, Decimal, PointId, Unit, UtcMs, ValueKind};
 
 /// How the readings of one point are made.
 #[derive(Clone, Debug)]
@@ -19,6 +19,29 @@ pub struct PointSettings {
     pub range: Option<(Decimal, Decimal)>,
     /// Silence longer than this is said. Milliseconds of monotonic time.
     pub stale_after_ms: u64,
+    /// The point's unit.
+    pub unit: Unit,
+    /// The numbers that are states, if it has states; any other number is none of them.
+    pub states: Vec<i64>,
+    /// What is done to its readings beyond that.
+    pub conditioning: Conditioning,
+}
+
+impl PointSettings {
+    /// Of a point whose raw value is its value.
+    pub fn plain(id: PointId, kind: ValueKind, stale_after_ms: u64) -> PointSettings {
+        PointSettings {
+            id,
+            kind,
+            scale: Decimal::ONE,
+            offset: Decimal::ZERO,
+            range: None,
+            stale_after_ms,
+            unit: Unit::ONE,
+            states: Vec::new(),
+            conditioning: Conditioning::default(),
+        }
+    }
 }
 
 /// All points, and what holds for all of them.
@@ -46,6 +69,9 @@ impl Settings {
                 offset: point.offset,
                 range: point.range,
                 stale_after_ms: point.stale_after_ms,
+                unit: point.unit,
+                states: point.states.iter().map(|state| state.value).collect(),
+                conditioning: point.conditioning.clone(),
             })
             .collect();
         Settings { points, plausible_from: Self::PLAUSIBLE_FROM }

@@ -4,13 +4,16 @@
 //! plantroom's stamp are current as they come; a source's reading is late (history only) when
 //! the same source has said something newer. Silence is said once per episode.
 
+use super::inspect::{self, Explained, Fate};
 use super::points::Points;
-use super::scale::{self, Recipe};
-use super::{PointSettings, Settings};
+use super::rules::Reset;
+use super::seen::Seen;
+use super::slot::{Envelope, Slot};
+use super::{PointSettings, Settings, report, scale};
 use crate::clock::{ClockStep, Mono, Now, Watch};
 use crate::field::{AckHandle, FieldBatch, Sample};
-use crate::point::{Batch, PointId, Quality, Reading, Reason, TextId, UtcMs, Value};
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use crate::point::{Batch, PointId, Reading, TextId, UtcMs};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A source stamp this far ahead of plantroom's clock is a wrong clock. Milliseconds.
@@ -28,10 +31,9 @@ pub const SELF: &str = "plantroom";
 /// What a step gives.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Everything new, for the historian.
+    /// What is to be kept, for the historian: everything new but what a point holds back.
     pub history: Option<Arc<Batch>>,
-    /// The part of it that is now current, for the table and the alarms; nearly always the
-    /// same batch.
+    /// What is now current, for the table and the alarms; nearly always the same batch.
     pub live: Option<Arc<Batch>>,
     /// The promise to the broker that hangs on `history`; to be kept at once without one.
     pub ack: Option<AckHandle>,
@@ -39,6 +41,10 @@ pub struct Outcome {
     pub duplicates: u64,
     /// Readings older than what was current, kept in the history only.
     pub late: u64,
+    /// Readings held back from the history.
+    pub held_back: u64,
+    /// Counters that fell and did not roll over.
+    pub resets: Vec<Reset>,
     /// Samples of points that are not in the plan, dropped.
     pub unknown: u64,
     /// The wall clock was set back.
@@ -51,33 +57,26 @@ pub struct Engine {
     points: Points<Slot>,
     /// Before this no point can have been silent for too long.
     quiet_until: Mono,
+    /// When the first of what is held back from the history goes there in any case.
+    held_until: Option<Mono>,
+    /// The device of points that have heard of none.
+    nobody: Arc<str>,
     plausible_from: UtcMs,
     seen: Seen,
     wall: Wall,
-}
-
-#[derive(Debug)]
-struct Slot {
-    id: PointId,
-    recipe: Recipe,
-    stale_after_ms: u64,
-    /// The last reading that became current; marks of silence are not kept here.
-    last: Option<Reading>,
-    /// The newest stamp its source gave.
-    source_at: Option<UtcMs>,
-    /// When something new was last heard of it; at first the start.
-    heard: Mono,
-    /// Whether this episode of silence has been said.
-    silent: bool,
 }
 
 impl Engine {
     /// An engine whose points all wait since `now`.
     pub fn new(settings: Settings, now: Now) -> Engine {
         let Settings { points, plausible_from } = settings;
+        let nobody: Arc<str> = "".into();
+        let slot = |point: &PointSettings| (point.id, Slot::waiting(point, &nobody, now.mono));
         Engine {
-            points: points.iter().map(|point| (point.id, Slot::waiting(point, now.mono))).collect(),
+            points: points.iter().map(slot).collect(),
             quiet_until: now.mono,
+            held_until: None,
+            nobody,
             plausible_from,
             seen: Seen::default(),
             wall: Wall { watch: Watch::new(now), doubtful_until: None },
@@ -91,16 +90,14 @@ impl Engine {
         let known = std::mem::replace(&mut self.points, Points::from_iter(None)).into_entries();
         let mut known: BTreeMap<_, _> = known.filter(|(id, _)| !anew.contains(id)).collect();
         let mut slot = |settings: &PointSettings| match known.remove(&settings.id) {
-            Some(slot) => {
-                let stale_after_ms = settings.stale_after_ms;
-                Slot { recipe: Recipe::new(settings), stale_after_ms, ..slot }
-            }
-            None => Slot::waiting(settings, now.mono),
+            Some(slot) => slot.replanned(settings, now.mono),
+            None => Slot::waiting(settings, &self.nobody, now.mono),
         };
         self.points = settings.points.iter().map(|point| (point.id, slot(point))).collect();
         self.plausible_from = settings.plausible_from;
         // A point may have to speak sooner now than any did before.
         self.quiet_until = now.mono;
+        self.held_until = Some(now.mono);
     }
 
     /// What the history knows, after a restart: silence is then said with the last value, and
@@ -108,7 +105,7 @@ impl Engine {
     pub fn remember(&mut self, last: impl IntoIterator<Item = Reading>) {
         for reading in last.into_iter().filter(|reading| reading.value.is_some()) {
             if let Some(slot) = self.points.get_mut(reading.point) {
-                slot.last = Some(reading);
+                slot.remember(reading, self.quiet_until);
             }
         }
     }
@@ -122,56 +119,107 @@ impl Engine {
     ) -> Outcome {
         let mut outcome = Outcome { clock_step: self.wall.observe(now), ..Outcome::default() };
         let stamp = self.stamp(&batch, now);
-        let (mut history, mut late) = (Vec::with_capacity(batch.samples.len()), Vec::new());
-        for sample in batch.samples {
-            let Some(slot) = self.points.get_mut(sample.point) else {
+        let FieldBatch { device, at_error_ms, source_at, received_at, samples, ack, at: _ } = batch;
+        let envelope = Envelope { device: &device, source_at, received_at, at_error_ms };
+        let mut sorted = Sorted { history: Vec::with_capacity(samples.len()), live: None };
+        for Sample { point, raw } in samples {
+            let Some(slot) = self.points.get_mut(point) else {
                 outcome.unknown += 1;
                 continue;
             };
-            let reading = slot.make(sample, stamp, texts);
-            if slot.last == Some(reading) || (stamp.by_source && !self.seen.insert(&reading)) {
+            let made = scale::make(&slot.recipe, &raw, texts);
+            let mut reading = slot.reading(made, stamp);
+            let is_late = slot.is_late(&reading, stamp);
+            let doubt = slot.count(&mut reading, is_late, now.mono);
+            if slot.is_again(&reading) || (stamp.by_source && !self.seen.insert(&reading)) {
+                slot.counts.duplicates += 1;
+                slot.heard.take(raw, &envelope, Fate::Duplicate);
                 outcome.duplicates += 1;
                 continue;
             }
-            let reading = slot.apart(reading, stamp);
-            if !slot.take(reading, stamp, now.mono) {
-                late.push(history.len());
+            outcome.resets.extend(doubt.reset);
+            slot.counts.readings += 1;
+            slot.counts.bad += u32::from(reading.value.is_none());
+            if is_late {
+                slot.counts.late += 1;
+                slot.heard.take(raw, &envelope, Fate::Late);
+                outcome.late += 1;
+                reading.quality = reading.quality.worse(doubt.quality);
+                sorted.only_history(reading);
+                continue;
             }
-            history.push(reading);
+            slot.heard.take(raw, &envelope, Fate::Current);
+            reading.quality = slot.judge(&reading, doubt.quality, now.mono);
+            let reading = slot.apart(reading, stamp);
+            slot.take(reading, stamp, now.mono);
+            match slot.report(reading, now.mono) {
+                report::Fate::Kept => sorted.both(reading),
+                report::Fate::KeptAfter(held) => {
+                    sorted.only_history(held);
+                    sorted.both(reading);
+                }
+                report::Fate::Held => {
+                    slot.counts.held_back += 1;
+                    outcome.held_back += 1;
+                    self.held_until = [self.held_until, slot.held_due()].into_iter().flatten().min();
+                    sorted.only_live(reading);
+                }
+            }
         }
-        outcome.late = late.len() as u64;
-        outcome.ack = batch.ack;
-        let envelope = Batch {
-            device: batch.device,
-            source_at: batch.source_at,
-            received_at: batch.received_at,
-            at_error_ms: batch.at_error_ms,
-            readings: Vec::new(),
-        };
-        outcome.deliver(envelope, history, &late);
+        outcome.ack = ack;
+        let envelope = Batch { device, source_at, received_at, at_error_ms, readings: Vec::new() };
+        outcome.deliver(envelope, sorted);
         outcome
     }
 
     /// Says which points have been silent for longer than they may: with the last value and
     /// Uncertain (stale), or Bad (no communication) if there never was one. A point that is Bad
     /// already says nothing more.
+    ///
+    /// What is held back from the history for too long goes there, too.
     pub fn tick(&mut self, now: Now) -> Outcome {
         let mut outcome = Outcome { clock_step: self.wall.observe(now), ..Outcome::default() };
-        if now.mono <= self.quiet_until {
+        let is_quiet = now.mono <= self.quiet_until;
+        if is_quiet && self.held_until.is_none_or(|held| now.mono < held) {
             return outcome;
         }
-        let marks: Vec<_> = self.points.values_mut().filter_map(|slot| slot.hush(now)).collect();
-        let quiet = self.points.values_mut().map(|slot| slot.quiet_until(now.mono)).min();
-        self.quiet_until = quiet.unwrap_or(now.mono);
-        let envelope = Batch {
-            device: SELF.into(),
-            source_at: None,
-            received_at: now.utc,
-            at_error_ms: 0,
-            readings: Vec::new(),
-        };
-        outcome.deliver(envelope, marks, &[]);
+        let mut sorted = Sorted::default();
+        (self.quiet_until, self.held_until) = (Mono(u64::MAX), None);
+        for slot in self.points.values_mut() {
+            let (held, mark) = slot.tick(now);
+            if let Some(held) = held {
+                sorted.only_history(held);
+            }
+            if let Some(mark) = mark {
+                sorted.both(mark);
+            }
+            self.quiet_until = self.quiet_until.min(slot.quiet_until(now.mono));
+            self.held_until = [self.held_until, slot.held_due()].into_iter().flatten().min();
+        }
+        outcome.deliver(own(now), sorted);
         outcome
+    }
+
+    /// What is still held back from the history: for the end, so that it goes on from there after
+    /// a restart.
+    pub fn release(&mut self, now: Now) -> Outcome {
+        let (mut outcome, mut sorted) = (Outcome::default(), Sorted::default());
+        for held in self.points.values_mut().filter_map(Slot::release) {
+            sorted.only_history(held);
+        }
+        self.held_until = None;
+        outcome.deliver(own(now), sorted);
+        outcome
+    }
+
+    /// How the last reading of a point came about; none for a point that is not in the plan.
+    pub fn explain(&mut self, point: PointId, now: Now) -> Option<Explained> {
+        self.points.get_mut(point).map(|slot| inspect::explain(slot, now.mono))
+    }
+
+    /// A jump by the ratio of two units is right as it is. False for a point that has not jumped.
+    pub fn confirm_unit(&mut self, point: PointId) -> bool {
+        self.points.get_mut(point).is_some_and(Slot::confirm_unit)
     }
 
     fn stamp(&self, batch: &FieldBatch, now: Now) -> Stamp {
@@ -186,108 +234,62 @@ impl Engine {
     }
 }
 
+/// The envelope of what plantroom says itself.
+fn own(now: Now) -> Batch {
+    Batch { device: SELF.into(), source_at: None, received_at: now.utc, at_error_ms: 0, readings: Vec::new() }
+}
+
+/// Readings by where they go; one list as long as everything goes everywhere.
+#[derive(Debug, Default)]
+struct Sorted {
+    history: Vec<Reading>,
+    /// Only once it is not the same.
+    live: Option<Vec<Reading>>,
+}
+
+impl Sorted {
+    fn both(&mut self, reading: Reading) {
+        if let Some(live) = &mut self.live {
+            live.push(reading);
+        }
+        self.history.push(reading);
+    }
+
+    fn only_history(&mut self, reading: Reading) {
+        self.live.get_or_insert_with(|| self.history.clone());
+        self.history.push(reading);
+    }
+
+    fn only_live(&mut self, reading: Reading) {
+        self.live.get_or_insert_with(|| self.history.clone()).push(reading);
+    }
+}
+
 impl Outcome {
-    /// `late` are the places in `history` of what is not current.
-    fn deliver(&mut self, envelope: Batch, history: Vec<Reading>, late: &[usize]) {
-        if history.is_empty() {
-            return;
+    fn deliver(&mut self, envelope: Batch, Sorted { history, live }: Sorted) {
+        let batch = |readings: Vec<Reading>, envelope| {
+            (!readings.is_empty()).then(|| Arc::new(Batch { readings, ..envelope }))
+        };
+        if let Some(live) = live {
+            self.live = batch(live, envelope.clone());
+            self.history = batch(history, envelope);
+        } else {
+            self.history = batch(history, envelope);
+            self.live = self.history.clone();
         }
-        let batch = |readings, envelope| Arc::new(Batch { readings, ..envelope });
-        if late.is_empty() {
-            let whole = batch(history, envelope);
-            (self.live, self.history) = (Some(Arc::clone(&whole)), Some(whole));
-            return;
-        }
-        let current = history.iter().enumerate().filter(|(place, _)| late.binary_search(place).is_err());
-        let live: Vec<Reading> = current.map(|(_, reading)| *reading).collect();
-        self.live = (!live.is_empty()).then(|| batch(live, envelope.clone()));
-        self.history = Some(batch(history, envelope));
     }
 }
 
 /// The time of a batch's readings.
 #[derive(Clone, Copy, Debug)]
-struct Stamp {
-    at: UtcMs,
+pub(super) struct Stamp {
+    pub(super) at: UtcMs,
     /// It is the source's own and believed.
-    by_source: bool,
+    pub(super) by_source: bool,
     /// A clock is known to be wrong.
-    doubt: bool,
+    pub(super) doubt: bool,
     /// How far plantroom's own stamp may be off. Milliseconds.
-    error_ms: u64,
-}
-
-impl Slot {
-    /// Of a point that waits for its first value since `now`.
-    fn waiting(settings: &PointSettings, now: Mono) -> Slot {
-        Slot {
-            id: settings.id,
-            recipe: Recipe::new(settings),
-            stale_after_ms: settings.stale_after_ms,
-            last: None,
-            source_at: None,
-            heard: now,
-            silent: false,
-        }
-    }
-
-    fn make(&self, sample: Sample, stamp: Stamp, texts: &mut dyn FnMut(&str) -> Option<TextId>) -> Reading {
-        // Such a value may be older than the point may be silent: a retained MQTT message of any age.
-        let doubt = stamp.doubt || stamp.error_ms > self.stale_after_ms;
-        let (value, quality) = match scale::make(&self.recipe, sample.raw, texts) {
-            Ok((value, quality)) if doubt => (Some(value), quality.worse(Quality::Uncertain(Reason::Clock))),
-            Ok((value, quality)) => (Some(value), quality),
-            Err(reason) => (None, Quality::Bad(reason)),
-        };
-        Reading { point: sample.point, at: stamp.at, value, quality }
-    }
-
-    /// Readings stamped on arrival come in bursts (a broker hands over its queue): those of one
-    /// millisecond get successive ones, because history keeps one reading for an instant.
-    fn apart(&self, reading: Reading, stamp: Stamp) -> Reading {
-        let behind = |last: &Reading| (0..BURST_AHEAD_MAX_MS).contains(&last.at.since_ms(reading.at));
-        match self.last.filter(|last| !stamp.by_source && behind(last)) {
-            Some(last) => Reading { at: last.at.plus_ms(1), ..reading },
-            None => reading,
-        }
-    }
-
-    /// Whether the reading is now current. A late one is not, and breaks no silence: old news is
-    /// no sign of life. But once the silence has been said, a source whose clock was set back is
-    /// believed again rather than ignored until its clock catches up.
-    fn take(&mut self, reading: Reading, stamp: Stamp, now: Mono) -> bool {
-        let newest = self.source_at.filter(|_| stamp.by_source && !self.silent);
-        if newest.is_some_and(|newest| reading.at < newest) {
-            return false;
-        }
-        if stamp.by_source {
-            self.source_at = Some(reading.at);
-        }
-        self.last = Some(reading);
-        self.heard = now;
-        self.silent = false;
-        true
-    }
-
-    /// The mark of silence, once per episode.
-    fn hush(&mut self, now: Now) -> Option<Reading> {
-        if self.silent || now.mono.since_ms(self.heard) <= self.stale_after_ms {
-            return None;
-        }
-        self.silent = true;
-        let (value, quality) = match self.last {
-            None => (None, Quality::Bad(Reason::NoCommunication)),
-            Some(last) => (Some(last.value?), Quality::Uncertain(Reason::Stale)),
-        };
-        Some(Reading { point: self.id, at: now.utc, value, quality })
-    }
-
-    /// Until when it cannot become silent: what is heard meanwhile only puts it off, and one that
-    /// is silent already must be heard first.
-    fn quiet_until(&self, now: Mono) -> Mono {
-        let heard = if self.silent { now } else { self.heard };
-        heard.plus_ms(self.stale_after_ms)
-    }
+    pub(super) error_ms: u64,
 }
 
 /// Whether the wall clock can be believed.
@@ -313,391 +315,5 @@ impl Wall {
     }
 }
 
-/// A window over the source-stamped readings seen last.
-#[derive(Debug, Default)]
-struct Seen {
-    keys: HashSet<Key>,
-    order: VecDeque<Key>,
-}
-
-/// A reading as something to compare bit by bit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key(PointId, UtcMs, u8, Bits);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Bits {
-    None,
-    Bool(bool),
-    Decimal(i64, i8),
-    F64(u64),
-    Text(TextId),
-}
-
-impl Seen {
-    /// Remembers a reading; false if it was remembered already.
-    fn insert(&mut self, reading: &Reading) -> bool {
-        let bits = match reading.value {
-            None => Bits::None,
-            Some(Value::Bool(on)) => Bits::Bool(on),
-            Some(Value::Decimal(number)) => Bits::Decimal(number.mantissa(), number.exponent()),
-            Some(Value::F64(number)) => Bits::F64(number.to_bits()),
-            Some(Value::Text(id)) => Bits::Text(id),
-        };
-        let key = Key(reading.point, reading.at, reading.quality.to_byte(), bits);
-        if !self.keys.insert(key) {
-            return false;
-        }
-        self.order.push_back(key);
-        if self.order.len() > DUPLICATES_KEPT
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.keys.remove(&oldest);
-        }
-        true
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::field::{Ack, Fault, Raw, acks};
-    use crate::point::{Decimal, ValueKind};
-    use proptest::prelude::*;
-
-    const START: UtcMs = UtcMs(1_800_000_000_000);
-    const STALE_MS: u64 = 10_000;
-
-    fn now(ms: u64) -> Now {
-        Now { utc: START.plus_ms(i64::try_from(ms).unwrap()), mono: Mono(ms) }
-    }
-
-    fn engine(points: u32) -> Engine {
-        let point = |id| PointSettings {
-            id: PointId(id),
-            kind: ValueKind::Decimal,
-            scale: Decimal::ONE,
-            offset: Decimal::ZERO,
-            range: Some((Decimal::from_int(0), Decimal::from_int(100))),
-            stale_after_ms: STALE_MS,
-        };
-        let settings =
-            Settings { points: (1..=points).map(point).collect(), plausible_from: Settings::PLAUSIBLE_FROM };
-        Engine::new(settings, now(0))
-    }
-
-    fn sample(point: u32, value: i64) -> Sample {
-        Sample { point: PointId(point), raw: Ok(Raw::Value(Value::Decimal(Decimal::from_int(value)))) }
-    }
-
-    fn polled(at: Now, samples: Vec<Sample>) -> FieldBatch {
-        FieldBatch {
-            device: "d".into(),
-            at: at.utc,
-            at_error_ms: 5,
-            source_at: None,
-            received_at: at.utc,
-            samples,
-            ack: None,
-        }
-    }
-
-    fn stamped(at: Now, source_at: UtcMs, samples: Vec<Sample>) -> FieldBatch {
-        FieldBatch { source_at: Some(source_at), ..polled(at, samples) }
-    }
-
-    fn step(engine: &mut Engine, batch: FieldBatch, now: Now) -> Outcome {
-        engine.step(batch, now, &mut |_| None)
-    }
-
-    fn spelled(batch: Option<&Arc<Batch>>) -> Vec<String> {
-        let readings = batch.map(|batch| batch.readings.as_slice()).unwrap_or_default();
-        let value = |value: Option<Value>| match value {
-            Some(Value::Decimal(number)) => number.to_string(),
-            other => format!("{other:?}"),
-        };
-        readings
-            .iter()
-            .map(|r| format!("{} @{} {} {}", r.point.0, r.at.since_ms(START), value(r.value), r.quality))
-            .collect()
-    }
-
-    #[test]
-    fn silence_is_said_once_per_episode_with_the_last_value() {
-        let mut engine = engine(2);
-        step(&mut engine, polled(now(100), vec![sample(1, 42)]), now(100));
-        assert!(engine.tick(now(STALE_MS)).history.is_none());
-        let outcome = engine.tick(now(STALE_MS + 1));
-        assert_eq!(spelled(outcome.history.as_ref()), ["2 @10001 None bad:no_communication"]);
-        let outcome = engine.tick(now(STALE_MS + 101));
-        assert_eq!(spelled(outcome.live.as_ref()), ["1 @10101 42 uncertain:stale"]);
-        assert_eq!(&*outcome.live.unwrap().device, SELF);
-        assert!(engine.tick(now(60_000)).history.is_none());
-
-        step(&mut engine, polled(now(61_000), vec![sample(1, 43)]), now(61_000));
-        assert_eq!(spelled(engine.tick(now(71_001)).live.as_ref()), ["1 @71001 43 uncertain:stale"]);
-    }
-
-    #[test]
-    fn a_point_that_is_bad_already_does_not_turn_stale() {
-        let mut engine = engine(1);
-        let failed = Sample { point: PointId(1), raw: Err(Fault::Timeout) };
-        let outcome = step(&mut engine, polled(now(5), vec![failed]), now(5));
-        assert_eq!(spelled(outcome.live.as_ref()), ["1 @5 None bad:timeout"]);
-        assert!(engine.tick(now(60_000)).history.is_none());
-    }
-
-    #[test]
-    fn staleness_runs_on_the_monotonic_clock() {
-        let mut engine = engine(1);
-        step(&mut engine, polled(now(0), vec![sample(1, 1)]), now(0));
-        let jumped = Now { utc: START.plus_ms(86_400_000), mono: Mono(5_000) };
-        assert!(engine.tick(jumped).history.is_none());
-        let back = Now { utc: START.plus_ms(-86_400_000), mono: Mono(10_001) };
-        assert_eq!(spelled(engine.tick(back).live.as_ref()), ["1 @-86400000 1 uncertain:stale"]);
-    }
-
-    #[test]
-    fn an_implausible_source_time_gives_way_to_the_receive_time() {
-        for (source_at, expected) in [
-            (UtcMs::SOURCE_MIN, "1 @-853315200000 1 good"),
-            (UtcMs(UtcMs::SOURCE_MIN.0 - 1), "1 @7 1 uncertain:clock"),
-            (now(7).utc.plus_ms(SOURCE_AHEAD_MAX_MS), "1 @300007 1 good"),
-            (now(7).utc.plus_ms(SOURCE_AHEAD_MAX_MS + 1), "1 @7 1 uncertain:clock"),
-        ] {
-            let outcome = step(&mut engine(1), stamped(now(7), source_at, vec![sample(1, 1)]), now(7));
-            assert_eq!(spelled(outcome.history.as_ref()), [expected]);
-        }
-        let outcome = step(&mut engine(1), stamped(now(7), UtcMs(0), vec![sample(1, 101)]), now(7));
-        assert_eq!(spelled(outcome.history.as_ref()), ["1 @7 101 uncertain:out_of_range"]);
-    }
-
-    /// A broker repeats a retained message after each connection, however old it is.
-    #[test]
-    fn a_value_that_may_be_older_than_its_silence_is_doubted() {
-        let mut engine = engine(1);
-        let mut told = |at_ms, at_error_ms| {
-            let batch = FieldBatch { at_error_ms, ..polled(now(at_ms), vec![sample(1, 7)]) };
-            spelled(step(&mut engine, batch, now(at_ms)).live.as_ref())
-        };
-        assert_eq!(told(100, u32::MAX), ["1 @100 7 uncertain:clock"]);
-        assert_eq!(told(200, 10_001), ["1 @200 7 uncertain:clock"]);
-        assert_eq!(told(300, 10_000), ["1 @300 7 good"]);
-    }
-
-    #[test]
-    fn a_machine_before_its_build_date_marks_everything() {
-        let mut engine = engine(1);
-        let early = Now { utc: UtcMs(1_000), mono: Mono(0) };
-        let outcome = step(&mut engine, polled(early, vec![sample(1, 1)]), early);
-        assert_eq!(outcome.live.unwrap().readings[0].quality, Quality::Uncertain(Reason::Clock));
-    }
-
-    #[test]
-    fn a_clock_set_back_is_told_and_repeated_time_is_marked() {
-        let mut engine = engine(1);
-        let before = now(60_000);
-        step(&mut engine, polled(before, vec![sample(1, 1)]), before);
-        let small = Now { utc: START.plus_ms(59_000), mono: Mono(61_000) };
-        assert_eq!(step(&mut engine, polled(small, vec![sample(1, 2)]), small).clock_step, None);
-
-        let back = Now { utc: START.plus_ms(30_000), mono: Mono(62_000) };
-        let outcome = step(&mut engine, polled(back, vec![sample(1, 3)]), back);
-        let told = ClockStep { from: START.plus_ms(60_000), to: back.utc };
-        assert_eq!(outcome.clock_step, Some(told));
-        assert_eq!(spelled(outcome.live.as_ref()), ["1 @30000 3 uncertain:clock"]);
-
-        let after = Now { utc: START.plus_ms(60_001), mono: Mono(92_001) };
-        let outcome = step(&mut engine, polled(after, vec![sample(1, 4)]), after);
-        assert_eq!(
-            (outcome.clock_step, spelled(outcome.live.as_ref())),
-            (None, vec!["1 @60001 4 good".into()])
-        );
-    }
-
-    #[test]
-    fn a_message_sent_again_is_dropped_and_still_acknowledged() {
-        let (tx, mut rx) = acks();
-        let mut engine = engine(1);
-        for (n, at) in [(1, 10), (2, 20), (3, 30)] {
-            let outcome = step(&mut engine, stamped(now(40), now(at).utc, vec![sample(1, n)]), now(40));
-            assert_eq!(outcome.duplicates, 0);
-        }
-        for (n, at) in [(1, 10), (2, 20), (3, 30)] {
-            let mut again = stamped(now(50), now(at).utc, vec![sample(1, n)]);
-            again.ack = Some(tx.handle(Ack { epoch: 1, packet: 9 }, 1));
-            let outcome = step(&mut engine, again, now(50));
-            assert_eq!((outcome.duplicates, outcome.history.is_none()), (1, true));
-            outcome.ack.unwrap().commit();
-            assert!(rx.try_recv().is_ok());
-        }
-        let outcome = step(&mut engine, stamped(now(60), now(20).utc, vec![sample(1, 99)]), now(60));
-        assert_eq!(spelled(outcome.history.as_ref()), ["1 @20 99 good"], "a correction is no duplicate");
-    }
-
-    #[test]
-    fn a_late_reading_is_history_only_until_the_silence_has_been_said() {
-        let mut engine = engine(1);
-        step(&mut engine, stamped(now(100), now(100).utc, vec![sample(1, 1)]), now(100));
-        let outcome = step(&mut engine, stamped(now(5_000), now(50).utc, vec![sample(1, 2)]), now(5_000));
-        assert_eq!(spelled(outcome.history.as_ref()), ["1 @50 2 good"]);
-        assert_eq!((outcome.live.is_none(), outcome.late), (true, 1));
-        assert_eq!(spelled(engine.tick(now(10_101)).live.as_ref()), ["1 @10101 1 uncertain:stale"]);
-        let outcome = step(&mut engine, stamped(now(10_200), now(60).utc, vec![sample(1, 3)]), now(10_200));
-        assert_eq!(spelled(outcome.live.as_ref()), ["1 @60 3 good"]);
-    }
-
-    #[test]
-    fn points_outside_the_plan_are_counted() {
-        let outcome = step(&mut engine(1), polled(now(1), vec![sample(9, 1)]), now(1));
-        assert_eq!((outcome.unknown, outcome.history.is_none()), (1, true));
-    }
-
-    #[derive(Clone, Debug)]
-    enum Op {
-        Poll(Vec<(u32, i64)>),
-        Stamped { behind_ms: i64, point: u32, value: i64 },
-        Wait(u64),
-        Tick,
-    }
-
-    fn op() -> impl Strategy<Value = Op> {
-        prop_oneof![
-            prop::collection::vec((1_u32..=4, -5_i64..5), 0..4).prop_map(Op::Poll),
-            (0_i64..4, 1_u32..=4, 0_i64..3).prop_map(|(behind, point, value)| Op::Stamped {
-                behind_ms: behind * 1_000,
-                point,
-                value
-            }),
-            (1_u64..8_000).prop_map(Op::Wait),
-            Just(Op::Tick),
-        ]
-    }
-
-    /// The rules again, written as plainly as possible: everything ever said is kept and searched.
-    #[derive(Default)]
-    struct Model {
-        /// (reading, by source, current, monotonic ms)
-        said: Vec<(Reading, bool, bool, u64)>,
-        marks: Vec<(PointId, u64)>,
-    }
-
-    impl Model {
-        fn silent(&self, point: PointId) -> bool {
-            let heard = self.heard(point);
-            self.marks.iter().any(|(marked, ms)| *marked == point && *ms > heard)
-        }
-
-        fn heard(&self, point: PointId) -> u64 {
-            let current = self.said.iter().filter(|(r, _, current, _)| *current && r.point == point);
-            current.map(|(.., ms)| *ms).max().unwrap_or(0)
-        }
-
-        fn say(&mut self, mut reading: Reading, by_source: bool, ms: u64) -> Option<(Reading, bool)> {
-            let of_point = || self.said.iter().filter(|(r, ..)| r.point == reading.point);
-            let last = of_point().rfind(|(_, _, current, _)| *current);
-            let again = last.is_some_and(|(r, ..)| *r == reading)
-                || (by_source && of_point().any(|(r, stamped, ..)| *stamped && *r == reading));
-            if again {
-                return None;
-            }
-            if let Some((last, ..)) = last
-                && !by_source
-                && last.at >= reading.at
-                && last.at.since_ms(reading.at) < BURST_AHEAD_MAX_MS
-            {
-                reading.at = last.at.plus_ms(1);
-            }
-            let newest = of_point().rfind(|(_, stamped, current, _)| *stamped && *current);
-            let late =
-                by_source && !self.silent(reading.point) && newest.is_some_and(|(r, ..)| reading.at < r.at);
-            self.said.push((reading, by_source, !late, ms));
-            Some((reading, !late))
-        }
-
-        fn tick(&mut self, at: Now) -> Vec<Reading> {
-            let mut marks = Vec::new();
-            for point in (1..=4).map(PointId) {
-                if self.silent(point) || at.mono.0 - self.heard(point) <= STALE_MS {
-                    continue;
-                }
-                // One later than the moment heard, so that a mark never equals it.
-                self.marks.push((point, at.mono.0));
-                let last = self.said.iter().rfind(|(r, _, current, _)| *current && r.point == point);
-                let (value, quality) = match last {
-                    None => (None, Quality::Bad(Reason::NoCommunication)),
-                    Some((r, ..)) => (r.value, Quality::Uncertain(Reason::Stale)),
-                };
-                marks.push(Reading { point, at: at.utc, value, quality });
-            }
-            marks
-        }
-    }
-
-    #[test]
-    fn a_burst_in_one_millisecond_keeps_every_message() {
-        let mut engine = engine(1);
-        let kept: Vec<_> = (1..=4)
-            .filter_map(|value| step(&mut engine, polled(now(5), vec![sample(1, value)]), now(5)).history)
-            .flat_map(|batch| batch.readings.clone())
-            .map(|reading| reading.at)
-            .collect();
-        assert_eq!(kept, [now(5).utc, now(6).utc, now(7).utc, now(8).utc]);
-    }
-
-    #[test]
-    fn after_a_restart_silence_shows_the_last_value_and_stamps_go_on() {
-        let mut engine = engine(2);
-        engine.remember([
-            expected(1, 7, now(3).utc),
-            Reading { value: None, quality: Quality::Bad(Reason::Timeout), ..expected(2, 7, now(3).utc) },
-        ]);
-        let kept = step(&mut engine, polled(now(3), vec![sample(1, 8)]), now(3)).history.unwrap();
-        assert_eq!(kept.readings[0].at, now(4).utc);
-        engine.remember([expected(1, 7, now(3).utc)]);
-        let said = engine.tick(now(STALE_MS * 2)).live.unwrap();
-        let said: Vec<_> = said.readings.iter().map(|reading| reading.quality).collect();
-        assert_eq!(said, [Quality::Uncertain(Reason::Stale), Quality::Bad(Reason::NoCommunication)]);
-    }
-
-    fn expected(point: u32, value: i64, at: UtcMs) -> Reading {
-        let good = (0..=100).contains(&value);
-        let quality = if good { Quality::Good } else { Quality::Uncertain(Reason::OutOfRange) };
-        let value = Some(Value::Decimal(Decimal::from_int(value)));
-        Reading { point: PointId(point), at, value, quality }
-    }
-
-    proptest! {
-        #[test]
-        fn agrees_with_a_naive_model(ops in prop::collection::vec(op(), 1..60)) {
-            let (mut engine, mut model, mut ms) = (engine(4), Model::default(), 0);
-            for op in ops {
-                let at = now(ms);
-                let (outcome, said) = match op {
-                    Op::Wait(more) => { ms += more; continue }
-                    Op::Tick => {
-                        let marks = model.tick(at);
-                        let said: Vec<_> = marks.into_iter().map(|mark| (mark, true)).collect();
-                        (engine.tick(at), said)
-                    }
-                    Op::Poll(values) => {
-                        let samples = values.iter().map(|(point, value)| sample(*point, *value)).collect();
-                        let readings = values.iter().map(|(point, value)| expected(*point, *value, at.utc));
-                        let said = readings.filter_map(|r| model.say(r, false, ms)).collect();
-                        (step(&mut engine, polled(at, samples), at), said)
-                    }
-                    Op::Stamped { behind_ms, point, value } => {
-                        let source_at = at.utc.plus_ms(-behind_ms);
-                        let reading = expected(point, value, source_at);
-                        let said = model.say(reading, true, ms).into_iter().collect();
-                        (step(&mut engine, stamped(at, source_at, vec![sample(point, value)]), at), said)
-                    }
-                };
-                let readings = |batch: Option<Arc<Batch>>| batch.map(|b| b.readings.clone()).unwrap_or_default();
-                let live: Vec<_> = said.iter().filter(|(_, current)| *current).map(|(r, _)| *r).collect();
-                let all: Vec<_> = said.into_iter().map(|(r, _)| r).collect();
-                prop_assert_eq!(readings(outcome.history), all);
-                prop_assert_eq!(readings(outcome.live), live);
-            }
-        }
-    }
-}
+mod tests;

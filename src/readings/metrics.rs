@@ -17,6 +17,10 @@ pub struct Metrics {
     pub duplicates: Counter,
     /// Readings older than what was current.
     pub late: Counter,
+    /// Readings held back from the history.
+    pub held_back: Counter,
+    /// Counters that fell and did not roll over.
+    pub counter_resets: Counter,
     /// Samples of points outside the plan.
     pub unknown: Counter,
     /// Times the wall clock was set back.
@@ -40,6 +44,12 @@ impl Metrics {
             ("readings_bad", "Readings made with quality Bad", &self.bad),
             ("readings_duplicate", "Readings that came again and were dropped", &self.duplicates),
             ("readings_late", "Readings older than what was current, kept in the history only", &self.late),
+            (
+                "readings_held_back",
+                "Readings of points that report by exception, not in the history",
+                &self.held_back,
+            ),
+            ("readings_counter_resets", "Counters that fell and did not roll over", &self.counter_resets),
             ("readings_unknown", "Samples of points outside the plan, dropped", &self.unknown),
             ("readings_clock_steps", "Times the wall clock was set back by over 2 s", &self.clock_steps),
             ("readings_lost", "Readings the historian could not take in time", &self.lost),

@@ -1,8 +1,10 @@
 //! The making of a reading: raw sample in, value with unit, time and quality out.
 //!
 //! Read in this order: [`config`] (what is known of a point), [`points`] (how it is found), `scale` (raw -> value),
-//! [`engine`] (the pure step: time, quality, staleness, duplicates), [`current`] (the newest
-//! value of every point), [`task`] (who is served first), [`metrics`].
+//! [`rules`] (what values are watched for), `report` (what the history is spared), `slot` (what is
+//! kept of a point), `seen` (what has come before), [`engine`] (the pure step that brings them
+//! together), [`inspect`] (how a reading came about), [`current`] (the newest value of every point),
+//! [`task`] (who is served first), [`metrics`].
 //!
 //! **Invariant:** alarms are served first and never wait for the disk; what the historian could
 //! not take is counted and said, never dropped in silence; a reading without a value is Bad.
@@ -10,7 +12,12 @@
 pub mod config;
 pub mod points;
 mod scale;
+pub mod rules;
+mod report;
+mod slot;
+mod seen;
 pub mod engine;
+pub mod inspect;
 pub mod current;
 pub mod task;
 pub mod metrics;
@@ -18,6 +25,7 @@ pub mod metrics;
 pub use config::{PointSettings, Settings};
 pub use current::{Current, CurrentValue};
 pub use engine::{Engine, Outcome};
+pub use inspect::{Explained, Inspector, Question};
 pub use metrics::Metrics;
 pub use points::Points;
 pub use task::{Limits, Outlets, Task};

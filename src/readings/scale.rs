@@ -2,7 +2,7 @@
 
 use super::PointSettings;
 use crate::field::{Fault, Raw};
-use crate::point::{Decimal, Quality, Reason, TextId, Value, ValueKind};
+use crate::point::{Conversion, Decimal, Quality, Reason, TextId, Unit, Value, ValueKind};
 
 /// The value and its quality as far as the sample alone tells; the value is there unless Bad.
 pub(super) type Made = Result<(Value, Quality), Reason>;
@@ -10,58 +10,171 @@ pub(super) type Made = Result<(Value, Quality), Reason>;
 /// What the settings of a point come to, worked out once: a factor of one is none, and floats are
 /// not made of decimals again for each reading. It lies with what else is known of 50,000 points
 /// and is looked at for every reading, so what many points do not have takes no room.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Recipe {
-    kind: ValueKind,
-    changes: Option<Box<Changes>>,
+    pub(super) kind: ValueKind,
+    pub(super) changes: Option<Box<Changes>>,
 }
 
 /// What is done to the number of a sample.
-#[derive(Clone, Debug)]
-struct Changes {
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Changes {
+    /// Of the scale, and of the change of unit where that is a decimal.
     factor: Option<Level>,
     offset: Option<Level>,
-    range: Option<(Level, Level)>,
+    /// The change of unit where it is no decimal.
+    after: Option<Conversion>,
+    pub(super) range: Option<(Level, Level)>,
+    pub(super) clamp: Option<(Level, Level)>,
+    pub(super) states: Option<Box<[i64]>>,
+    /// As it is configured, for whoever asks how a value came about.
+    pub(super) written: Written,
+}
+
+/// The way from the raw number to the value as it is configured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Written {
+    pub(super) scale: Decimal,
+    pub(super) offset: Decimal,
+    pub(super) units: Option<(Unit, Unit, Conversion)>,
 }
 
 /// A number of the settings: exact, and its nearest float for values that are floats.
-#[derive(Clone, Copy, Debug)]
-struct Level {
-    exact: Decimal,
-    float: f64,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Level {
+    pub(super) exact: Decimal,
+    pub(super) float: f64,
+}
+
+impl Level {
+    pub(super) fn of(exact: Decimal) -> Level {
+        Level { exact, float: exact.to_f64() }
+    }
+
+    /// Whether the value is below it; a flag or word never is.
+    pub(super) fn is_above(&self, value: Value) -> bool {
+        match value {
+            Value::Decimal(number) => number < self.exact,
+            Value::F64(number) => number < self.float,
+            Value::Bool(_) | Value::Text(_) => false,
+        }
+    }
+
+    /// Whether the value is above it; a flag or word never is.
+    pub(super) fn is_below(&self, value: Value) -> bool {
+        match value {
+            Value::Decimal(number) => self.exact < number,
+            Value::F64(number) => self.float < number,
+            Value::Bool(_) | Value::Text(_) => false,
+        }
+    }
+}
+
+/// Whether the value lies between both or on one of them.
+pub(super) fn between(ends: &(Level, Level), value: Value) -> bool {
+    !ends.0.is_above(value) && !ends.1.is_below(value)
 }
 
 impl Recipe {
     pub(super) fn new(point: &PointSettings) -> Recipe {
-        let level = |exact: Decimal| Level { exact, float: exact.to_f64() };
+        let ends = |(low, high)| (Level::of(low), Level::of(high));
+        let units = units(point);
+        // One step where that is exact, so that a change of unit costs no more than a scale.
+        let folded = units.and_then(|(.., conversion)| {
+            let (factor, offset) = conversion.exact()?;
+            let moved = point.offset.checked_mul(factor).and_then(|moved| moved.checked_add(offset)).ok()?;
+            Some((point.scale.checked_mul(factor).ok()?, moved))
+        });
+        let (scale, offset) = folded.unwrap_or((point.scale, point.offset));
+        let has_states = !point.states.is_empty() && point.kind != ValueKind::Bool;
         let changes = Changes {
-            factor: (point.scale != Decimal::ONE).then(|| level(point.scale)),
-            offset: (point.offset != Decimal::ZERO).then(|| level(point.offset)),
-            range: point.range.map(|(low, high)| (level(low), level(high))),
+            factor: (scale != Decimal::ONE).then(|| Level::of(scale)),
+            offset: (offset != Decimal::ZERO).then(|| Level::of(offset)),
+            after: units.map(|(.., conversion)| conversion).filter(|_| folded.is_none()),
+            range: point.range.map(ends),
+            clamp: point.conditioning.clamp.map(ends),
+            states: has_states.then(|| point.states.as_slice().into()),
+            written: Written { scale: point.scale, offset: point.offset, units },
         };
-        let Changes { factor, offset, range } = &changes;
-        let is_changed = factor.is_some() || offset.is_some() || range.is_some();
-        Recipe { kind: point.kind, changes: is_changed.then(|| Box::new(changes)) }
+        let Changes { factor, offset, after, range, clamp, states, written: _ } = &changes;
+        let is_changed = factor.is_some() || offset.is_some() || after.is_some();
+        let is_judged = range.is_some() || clamp.is_some() || states.is_some();
+        Recipe { kind: point.kind, changes: (is_changed || is_judged).then(|| Box::new(changes)) }
     }
+
+    /// What a number of raw counts more comes to: none if that is no decimal.
+    pub(super) fn of_counts(&self, counts: u64) -> Option<Decimal> {
+        let counts = Decimal::from_int(i64::try_from(counts).ok()?);
+        match self.changes.as_ref() {
+            None => Some(counts),
+            Some(changes) if changes.after.is_some() => None,
+            Some(changes) => {
+                changes.factor.map_or(Some(counts), |factor| counts.checked_mul(factor.exact).ok())
+            }
+        }
+    }
+
+    /// What no counts come to.
+    pub(super) fn of_none(&self) -> Decimal {
+        let offset = self.changes.as_ref().and_then(|changes| changes.offset);
+        offset.map_or(Decimal::ZERO, |offset| offset.exact)
+    }
+}
+
+fn units(point: &PointSettings) -> Option<(Unit, Unit, Conversion)> {
+    let raw = point.conditioning.raw_unit.filter(|raw| *raw != point.unit)?;
+    // The configuration has refused what does not convert.
+    let conversion = Unit::conversion(raw, point.unit).ok()?;
+    Some((raw, point.unit, conversion))
 }
 
 /// Applies the point's settings to one sample.
 pub(super) fn make(
     point: &Recipe,
-    raw: Result<Raw, Fault>,
+    raw: &Result<Raw, Fault>,
     texts: &mut dyn FnMut(&str) -> Option<TextId>,
 ) -> Made {
-    let (raw, said) = match raw.map_err(reason_of)? {
-        Raw::Doubted(raw) => (*raw, Quality::Uncertain(Reason::Source)),
+    let (raw, said) = match raw.as_ref().map_err(|fault| reason_of(*fault))? {
+        Raw::Doubted(raw) => (&**raw, Quality::Uncertain(Reason::Source)),
         raw => (raw, Quality::Good),
     };
     let value = match point.kind {
-        ValueKind::Bool => flag(&raw)?,
-        ValueKind::Text => texts(&word(&raw)?).map(Value::Text).ok_or(Reason::Configuration)?,
-        ValueKind::Decimal | ValueKind::F64 => scaled(point, &number(&raw)?)?,
+        ValueKind::Bool => flag(raw)?,
+        ValueKind::Text => texts(&word(raw)?).map(Value::Text).ok_or(Reason::Configuration)?,
+        ValueKind::Decimal | ValueKind::F64 => scaled(point, &number(raw)?)?,
     };
-    let quality = if in_range(point, value) { Quality::Good } else { Quality::Uncertain(Reason::OutOfRange) };
-    Ok((value, said.worse(quality)))
+    let Some(changes) = &point.changes else { return Ok((value, said)) };
+    if !is_possible(changes, value) {
+        return Ok((value, said.worse(Quality::Uncertain(Reason::OutOfRange))));
+    }
+    Ok((clamped(changes, value), said))
+}
+
+/// Within the range of the instrument, and one of the states if it has states.
+pub(super) fn is_possible(changes: &Changes, value: Value) -> bool {
+    let is_state = |states: &[i64]| match value {
+        Value::Decimal(number) => states.iter().any(|state| Decimal::from_int(*state) == number),
+        #[expect(clippy::cast_precision_loss, reason = "a state beyond 53 bits is none of a float")]
+        Value::F64(number) => states.iter().any(|state| (*state as f64 - number).abs() == 0.0),
+        Value::Bool(_) | Value::Text(_) => true,
+    };
+    changes.range.as_ref().is_none_or(|range| between(range, value))
+        && changes.states.as_deref().is_none_or(is_state)
+}
+
+/// What lies beyond an end is that end. Asked after the range, so that what the instrument cannot
+/// show at all is never made to look like what it can.
+pub(super) fn clamped(changes: &Changes, value: Value) -> Value {
+    let Some((low, high)) = &changes.clamp else { return value };
+    let end = match value {
+        value if low.is_above(value) => low,
+        value if high.is_below(value) => high,
+        value => return value,
+    };
+    match value {
+        Value::F64(_) => Value::F64(end.float),
+        _ => Value::Decimal(end.exact),
+    }
 }
 
 fn reason_of(fault: Fault) -> Reason {
@@ -105,6 +218,23 @@ fn word(raw: &Raw) -> Result<String, Reason> {
     }
 }
 
+/// The raw number or flag of a sample as a value, before anything is done to it. A word, which only
+/// the dictionary could number, is none.
+pub(super) fn unscaled(point: &Recipe, raw: &Result<Raw, Fault>) -> Result<Value, Reason> {
+    let raw = match raw.as_ref().map_err(|fault| reason_of(*fault))? {
+        Raw::Doubted(raw) => &**raw,
+        raw => raw,
+    };
+    match point.kind {
+        ValueKind::Bool => flag(raw),
+        ValueKind::Text => Err(Reason::Decoding),
+        ValueKind::Decimal | ValueKind::F64 => number(raw).map(|number| match number {
+            Number::Exact(raw) => Value::Decimal(raw),
+            Number::Float(raw) => Value::F64(raw),
+        }),
+    }
+}
+
 enum Number {
     Exact(Decimal),
     Float(f64),
@@ -121,7 +251,8 @@ fn number(raw: &Raw) -> Result<Number, Reason> {
     }
 }
 
-/// `raw * scale + offset`; exact for exact numbers, and a factor of one changes no digit.
+/// `raw * factor + offset`, then what changes the unit; exact for exact numbers, and a factor of
+/// one changes no digit.
 fn scaled(point: &Recipe, number: &Number) -> Result<Value, Reason> {
     let Some(changes) = &point.changes else {
         return Ok(match number {
@@ -129,28 +260,23 @@ fn scaled(point: &Recipe, number: &Number) -> Result<Value, Reason> {
             Number::Float(raw) => Value::F64(*raw),
         });
     };
-    match number {
+    let value = match number {
         Number::Exact(raw) => {
             let product = changes.factor.map_or(Ok(*raw), |factor| raw.checked_mul(factor.exact));
             let sum =
                 product.and_then(|n| changes.offset.map_or(Ok(n), |offset| n.checked_add(offset.exact)));
             // The settings push the number out of 64 bits: they do not fit this device.
-            sum.map(Value::Decimal).map_err(|_| Reason::Configuration)
+            sum.map(Value::Decimal).map_err(|_| Reason::Configuration)?
         }
         Number::Float(raw) => {
             let product = changes.factor.map_or(*raw, |factor| raw * factor.float);
             let sum = changes.offset.map_or(product, |offset| product + offset.float);
-            if sum.is_finite() { Ok(Value::F64(sum)) } else { Err(Reason::Configuration) }
+            if sum.is_finite() { Value::F64(sum) } else { return Err(Reason::Configuration) }
         }
-    }
-}
-
-fn in_range(point: &Recipe, value: Value) -> bool {
-    let Some((low, high)) = point.changes.as_ref().and_then(|changes| changes.range) else { return true };
-    match value {
-        Value::Decimal(number) => low.exact <= number && number <= high.exact,
-        Value::F64(number) => low.float <= number && number <= high.float,
-        Value::Bool(_) | Value::Text(_) => true,
+    };
+    match &changes.after {
+        None => Ok(value),
+        Some(conversion) => conversion.apply(value).ok_or(Reason::Configuration),
     }
 }
 
@@ -163,17 +289,15 @@ mod tests {
     fn point(kind: ValueKind, scale: &str, offset: &str, range: Option<(&str, &str)>) -> PointSettings {
         let number = |text: &str| text.parse::<Decimal>().unwrap();
         PointSettings {
-            id: PointId(1),
-            kind,
             scale: number(scale),
             offset: number(offset),
             range: range.map(|(low, high)| (number(low), number(high))),
-            stale_after_ms: 1_000,
+            ..PointSettings::plain(PointId(1), kind, 1_000)
         }
     }
 
     fn make_of(point: &PointSettings, raw: Result<Raw, Fault>) -> Made {
-        make(&Recipe::new(point), raw, &mut |text| (text.len() < 10).then_some(TextId(7)))
+        make(&Recipe::new(point), &raw, &mut |text| (text.len() < 10).then_some(TextId(7)))
     }
 
     fn int(number: i64) -> Raw {

@@ -527,6 +527,7 @@ async fn making_of_readings(
     let mut engine = readings::Engine::new(settings, clock.now());
     engine.remember(last);
     let (change, changes) = mpsc::channel(1);
+    let (_, questions) = readings::Inspector::new();
     let task = readings::Task {
         engine,
         current,
@@ -536,6 +537,7 @@ async fn making_of_readings(
         limits: readings::Limits::default(),
         outlets,
         changes,
+        questions,
     };
     Ok((task, change))
 }

@@ -146,14 +146,7 @@ impl Plant {
         let (alarms, watching) =
             alarms::Task::build(rules()?, db, clock.clone(), fed, alarms::Metrics::default(), report).await?;
         let points: Vec<PointId> = (1..=POINTS).map(PointId).collect();
-        let point = |id: &PointId| PointSettings {
-            id: *id,
-            kind: ValueKind::F64,
-            scale: Decimal::ONE,
-            offset: Decimal::ZERO,
-            range: None,
-            stale_after_ms: 1 << 40,
-        };
+        let point = |id: &PointId| PointSettings::plain(*id, ValueKind::F64, 1 << 40);
         let settings = Settings { points: points.iter().map(point).collect(), plausible_from: UtcMs(0) };
         let (field, samples) = mpsc::channel(4);
         let (historian, stored) = mpsc::channel(16);
@@ -167,6 +160,7 @@ impl Plant {
             limits: readings::Limits::default(),
             outlets: Outlets { alarms: feed.clone(), historian },
             changes,
+            questions: readings::Inspector::new().1,
         };
         let (stop, mut tasks, shed) = (CancellationToken::new(), JoinSet::new(), opened.historian.shed());
         tasks.spawn(making.run(samples, stop.clone()));

@@ -53,6 +53,7 @@ pub fn plan(url: &str) -> Plan {
             stale_after_ms: 60_000,
             decimals: 2,
             states: vec![],
+            conditioning: plantroom::config::Conditioning::default(),
         }],
         buses: Vec::new(),
         brokers: Vec::new(),

@@ -101,6 +101,7 @@ fn plan(points: u32) -> config::Plan {
         stale_after_ms: 1,
         decimals: 0,
         states: vec![],
+        conditioning: config::Conditioning::default(),
     };
     config::Plan {
         site: config::Site {

@@ -110,7 +110,7 @@ impl PlantPoint {
     /// How its readings are reckoned: each holds until the point counts as stale, and not beyond
     /// now.
     pub fn reckoning(&self, trust: Trust, now: UtcMs) -> Reckoning {
-        let ms = i64::try_from(self.plan.stale_after_ms).unwrap_or(i64::MAX);
+        let ms = i64::try_from(self.plan.hold_ms()).unwrap_or(i64::MAX);
         Reckoning { trust, hold: Some(Hold { ms, until: now }) }
     }
 }

@@ -220,6 +220,7 @@ fn bare(cell: Cell, shape: &Shape) -> Result<(Register, Point), Failure> {
         stale_after_ms: INTERVAL_MS,
         decimals: 0,
         states: Vec::new(),
+        conditioning: crate::config::Conditioning::default(),
     };
     Ok((Register::plain(address, INTERVAL_MS, cell), point))
 }

@@ -54,16 +54,22 @@ pub fn meters(parts: &[Part<File>], tariffs: &Tariffs, context: &mut Context<'_>
         if let Some(tariff) = meter.tariff.as_ref().filter(|id| !tariffs.ids.0.contains_key(id)) {
             context.unknown("tariff", tariff.as_str(), part.place(tariff), tariffs.ids.words());
         }
-        if let Some(point) = context.point(part.place(&meter.point), &meter.point) {
-            countable(part, meter, &point, context);
+        let point = context.point(part.place(&meter.point), &meter.point);
+        if let Some(point) = &point {
+            countable(part, meter, point, context);
         }
-        list.extend(counted(part, meter, context));
+        list.extend(counted(part, meter, point.as_ref(), context));
     }
     list
 }
 
 /// A meter with its numbers in counts of the register.
-fn counted(part: &Part<File>, meter: &spec::Meter, context: &mut Context<'_>) -> Option<Meter> {
+fn counted(
+    part: &Part<File>,
+    meter: &spec::Meter,
+    point: Option<&Point>,
+    context: &mut Context<'_>,
+) -> Option<Meter> {
     let interval = context.intervals.get(&*meter.point).copied().unwrap_or(limits::INTERVAL_DEFAULT_MS);
     let expected_interval_ms =
         context.millis(part.source, meter.expected_interval.as_ref(), limits::INTERVAL_MS, interval);
@@ -73,7 +79,7 @@ fn counted(part: &Part<File>, meter: &spec::Meter, context: &mut Context<'_>) ->
         context.error(Code::Meter, part.place(&meter.resolution), message, help);
         return None;
     };
-    let modulus = counts(part, &meter.rollover_at, resolution_exponent, context);
+    let modulus = modulus(part, meter, point, resolution_exponent, context);
     let rate_max_per_hour = counts(part, &meter.rate_max, resolution_exponent, context);
     Some(Meter {
         id: meter.id.clone(),
@@ -85,6 +91,38 @@ fn counted(part: &Part<File>, meter: &spec::Meter, context: &mut Context<'_>) ->
         expected_interval_ms,
         tariff: meter.tariff.as_deref().cloned(),
     })
+}
+
+/// Where the register begins again. A counter that goes on beyond it never does.
+fn modulus(
+    part: &Part<File>,
+    meter: &spec::Meter,
+    point: Option<&Point>,
+    exponent: i8,
+    context: &mut Context<'_>,
+) -> Option<u64> {
+    let goes_on = point.is_some_and(|point| point.conditioning.counter_modulus.is_some());
+    match &meter.rollover_at {
+        Some(at) if goes_on => {
+            let message = format!("\"{}\" is a counter and goes on beyond its register", *meter.point);
+            context.error(Code::Meter, part.place(at), message, "take `rollover_at` out");
+            None
+        }
+        Some(at) => counts(part, at, exponent, context),
+        None if goes_on => u64::try_from(i64::MAX).ok(),
+        None if point.is_none() && !context.complete => None,
+        None => {
+            let help =
+                "rollover_at: where the register begins again at 0: 1000000; or give the point a `counter`";
+            context.error(
+                Code::MissingField,
+                part.place(&meter.id),
+                "the field `rollover_at` is missing",
+                help,
+            );
+            None
+        }
+    }
 }
 
 /// Whether the point's values are whole counts of the resolution, in a unit the tariff can price.
@@ -115,11 +153,12 @@ fn countable(part: &Part<File>, meter: &spec::Meter, point: &Point, context: &mu
         let message = format!("\"{}\" is a binary float and cannot be counted exactly", point.address);
         context.error(Code::Meter, part.place(&meter.point), message, "read the meter's integer register");
     }
+    let Some((count, offset)) = point.count() else { return };
     let exact = power_of_ten(*meter.resolution)
-        .is_none_or(|exponent| [point.scale, point.offset].iter().all(|n| n.mantissa_at(exponent).is_some()));
+        .is_none_or(|exponent| [count, offset].iter().all(|n| n.mantissa_at(exponent).is_some()));
     if !exact {
-        let message = format!("the register counts in {}, finer than this", point.scale);
-        let help = format!("write resolution = {}", point.scale);
+        let message = format!("the register counts in {count}, finer than this");
+        let help = format!("write resolution = {count}");
         context.error(Code::Meter, part.place(&meter.resolution), message, &help);
     }
 }

@@ -1,10 +1,11 @@
 //! What only the whole configuration can show: ids, references, ranges. Pure.
 //!
-//! Reading order: `assets` (the tree), `register` (one register, alone), `layout` (the registers of
+//! Reading order: `assets` (the tree), `conditioning` (what is done to readings), `register` (one register, alone), `layout` (the registers of
 //! a device among each other), `device` (its own registers over its profile's), `field` (buses and
 //! brokers), `history`, `rules`, `energy`.
 
 mod assets;
+mod conditioning;
 mod register;
 mod layout;
 mod device;

@@ -10,6 +10,7 @@ use super::super::{
 };
 use super::Context;
 use super::assets::Assets;
+use super::conditioning;
 use crate::point::{Address, Decimal, Name, Unit, ValueKind};
 
 /// What a register must say, and what to write.
@@ -131,6 +132,26 @@ impl Owner<'_> {
         let decimals = if kind == ValueKind::F64 || divided { 2 } else { 0 };
         let decimals = decimals.max(u8::try_from(-scale.exponent()).unwrap_or(0).min(9));
         let exact = scale == Decimal::ONE && offset == Decimal::ZERO && factors.is_empty();
+        let unit = self.unit(written, cell, kind, context)?;
+        let range = written.get(|r| &r.range).and_then(|at| context.range(at.source, Some(at.value)));
+        let said = conditioning::Said {
+            raw_unit: written.get(|r| &r.raw_unit),
+            clamp: written.get(|r| &r.clamp),
+            counter: written.get(|r| &r.counter),
+            checks: written.get(|r| &r.checks),
+            report: written.get(|r| &r.report),
+        };
+        let signal = conditioning::Signal {
+            kind,
+            unit,
+            scale,
+            range,
+            has_states: written.get(|r| &r.states).is_some(),
+            is_count: factors.is_empty() && cell.encoding.is_integer(),
+            most: holds(cell).map(|(_, most)| most),
+            interval_ms: Some(interval_ms),
+        };
+        let (kind, conditioning) = conditioning::resolve(&said, &signal, context);
         Some(Point {
             formerly: formerly(
                 self.assets,
@@ -138,14 +159,15 @@ impl Owner<'_> {
                 written.get(|r| &r.formerly).map_or(&[], |at| at.value.as_slice()),
             ),
             name: Text::names(written.get(|r| &r.name).map(|at| at.value), quantity),
-            unit: self.unit(written, cell, kind, context)?,
+            unit,
             kind,
             scale,
             offset,
-            range: written.get(|r| &r.range).and_then(|at| context.range(at.source, Some(at.value))),
+            range,
             stale_after_ms: stale_after_ms(stale_after, interval_ms, context),
             decimals: written.get(|r| &r.decimals).map_or(decimals, |at| *at.value),
             states: states(written, cell, kind, exact, context),
+            conditioning,
             address,
         })
     }

@@ -7,7 +7,8 @@ use super::super::spec::{self, Text};
 use super::super::{Payload, Point, Topic, TopicValue, limits};
 use super::Context;
 use super::assets::Assets;
-use super::register::{formerly, known_asset};
+use super::conditioning;
+use super::register::{Found, formerly, known_asset};
 use crate::point::{Address, Decimal, Name, ValueKind};
 
 /// What the topics of a file are resolved with.
@@ -104,17 +105,39 @@ impl TopicWork<'_> {
         stale_after_ms: u64,
         context: &mut Context<'_>,
     ) -> Point {
+        let source = self.source;
+        let (scale, range) =
+            (context.scale(source, value.scale.as_ref()), context.range(source, value.range.as_ref()));
+        let said = conditioning::Said {
+            raw_unit: value.raw_unit.as_ref().map(|value| Found { source, value }),
+            clamp: value.clamp.as_ref().map(|value| Found { source, value }),
+            counter: value.counter.as_ref().map(|value| Found { source, value }),
+            checks: value.checks.as_ref().map(|value| Found { source, value }),
+            report: value.report.as_ref().map(|value| Found { source, value }),
+        };
+        let signal = conditioning::Signal {
+            kind: value.kind.map_or(ValueKind::Decimal, Into::into),
+            unit: value.unit,
+            scale,
+            range,
+            has_states: false,
+            is_count: true,
+            most: None,
+            interval_ms: None,
+        };
+        let (kind, conditioning) = conditioning::resolve(&said, &signal, context);
         Point {
             formerly: formerly(self.assets, &address, &value.formerly),
             name: Text::names(value.name.as_ref(), &value.quantity),
             unit: value.unit,
-            kind: value.kind.map_or(ValueKind::Decimal, Into::into),
-            scale: context.scale(self.source, value.scale.as_ref()),
+            kind,
+            scale,
             offset: value.offset.unwrap_or(Decimal::ZERO),
-            range: context.range(self.source, value.range.as_ref()),
+            range,
             stale_after_ms,
             decimals: value.decimals.unwrap_or(2),
             states: Vec::new(),
+            conditioning,
             address,
         }
     }

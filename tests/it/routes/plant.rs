@@ -28,6 +28,7 @@ pub(super) fn point(address: &str, name: Names, unit: &str, kind: ValueKind) -> 
         stale_after_ms: 15_000,
         decimals: 2,
         states: vec![],
+        conditioning: plantroom::config::Conditioning::default(),
     }
 }
 
