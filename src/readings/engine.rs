@@ -317,3 +317,7 @@ impl Wall {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tables;
+#[cfg(test)]
+mod model;

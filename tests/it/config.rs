@@ -323,6 +323,90 @@ door;;离散输入;1\r
 }
 
 #[test]
+fn a_row_of_a_list_says_what_is_done_to_its_readings() {
+    let tables = r#"
+[[modbus.devices.registers]]
+quantity = "pressure"
+table = "input"
+address = 1
+type = "i16"
+raw_unit = "[psi]{gauge}"
+unit = "kPa{gauge}"
+range = [-10, 1200]
+clamp = [0, 1100]
+checks = { frozen_after = "30m", frozen_band = 0.5, rate_max = "5/min", unit_jump = true }
+report = { deadband = "1%", min_interval = "5s", heartbeat = "1h" }
+[[modbus.devices.registers]]
+quantity = "pulses"
+table = "input"
+address = 2
+type = "u32"
+unit = "m3"
+counter = { modulus = 4294967296 }
+[[modbus.devices.registers]]
+quantity = "energy"
+table = "input"
+address = 4
+type = "u32"
+unit = "kW.h"
+counter = { digits = 8 }
+report = { deadband = 2 }
+"#;
+    let list = "点名,功能码,地址,类型,原始单位,单位,量程,限幅,计数位数,冻结时间,冻结带,变化率,单位跳变,死区,最小间隔,心跳
+pressure,4,1,i16,[psi]{gauge},kPa{gauge},-10..1200,0..1100,,30m,0.5,5/min,是,1%,5s,1h
+pulses,4,2,u32,,m3,,,4294967296
+energy,4,4,u32,,kW.h,,,8,,,,,2
+";
+    let plan = |files: &Texts| load(files).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
+    let (written, listed) = (plan(&listed(tables, "")), plan(&listed("points = \"list.csv\"\n", list)));
+    assert_eq!(format!("{listed:?}"), format!("{written:?}"));
+    let point = |quantity: &str| {
+        let address = address(&format!("chiller-room/{quantity}"));
+        written.points.iter().find(|point| point.address == address).unwrap()
+    };
+    // 1 % of 1,210 kPa; psi is no decimal of kPa, so the values are floats with two decimals shown.
+    let pressure = point("pressure");
+    let report = pressure.conditioning.report.unwrap();
+    assert_eq!((report.deadband, report.heartbeat_ms), ("12.1".parse().unwrap(), 3_600_000));
+    assert_eq!((pressure.kind, pressure.decimals), (ValueKind::F64, 2));
+    assert_eq!(pressure.hold_ms(), 90_000 + 3_600_000);
+    assert_eq!(point("energy").conditioning.counter_modulus, Some(100_000_000));
+}
+
+/// What the manual shows is what is read, in both languages.
+#[test]
+fn the_example_of_the_manual_is_a_configuration() {
+    let plans = ["en", "zh"].map(|language| {
+        let path = format!("{}/docs/manual/{language}/readings.md", env!("CARGO_MANIFEST_DIR"));
+        let page = std::fs::read_to_string(path).unwrap();
+        let example = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let plan = load(&listed(example, "")).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
+        plan.points
+            .into_iter()
+            .filter(|point| point.address.asset.as_str() == "chiller-room")
+            .collect::<Vec<_>>()
+    });
+    let steam = plans[0].iter().find(|point| point.address.quantity.as_str() == "steam_pressure").unwrap();
+    assert!(steam.conditioning.checks.unit_jump && steam.conditioning.report.is_some());
+    assert_eq!(format!("{:?}", plans[0]), format!("{:?}", plans[1]));
+}
+
+/// A counter goes on beyond its register: its meter has no roll-over of its own.
+#[test]
+fn a_meter_on_a_counter_needs_no_rollover() {
+    let counter = "counter = { digits = 6 }\ntype = \"u32\"";
+    let files = listed(
+        &format!(
+            "[[modbus.devices.registers]]\nquantity = \"e\"\ntable = \"input\"\naddress = 1\nunit = \"kW.h\"\n{counter}\n[[meters]]\nid = \"m\"\npoint = \"chiller-room/e\"\nresolution = 1\nrate_max = 10\n"
+        ),
+        "",
+    );
+    let plan = load(&files).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
+    let meter = plan.meters.iter().find(|meter| meter.id.as_str() == "m").unwrap();
+    assert_eq!(i64::try_from(meter.modulus), Ok(i64::MAX));
+}
+
+#[test]
 fn a_list_of_twenty_thousand_rows_is_read_and_its_one_mistake_found() {
     let mut list = "quantity,table,address,type,unit,name_zh\n".to_owned();
     list.extend((0..20_000).map(|n| format!("p{n},holding,{n},u16,kW,功率{n}\n")));

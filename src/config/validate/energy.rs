@@ -130,7 +130,20 @@ fn countable(part: &Part<File>, meter: &spec::Meter, point: &Point, context: &mu
     let unit = point.unit;
     if !matches!(
         unit.code(),
-        "W.h" | "kW.h" | "MW.h" | "kvar.h" | "J" | "MJ" | "GJ" | "l" | "m3" | "kg" | "t"
+        "W.h"
+            | "kW.h"
+            | "MW.h"
+            | "kvar.h"
+            | "kV.A.h"
+            | "J"
+            | "kJ"
+            | "MJ"
+            | "GJ"
+            | "l"
+            | "kl"
+            | "m3"
+            | "kg"
+            | "t"
     ) {
         let message = format!("\"{}\" is in {unit}, which does not add up over time", point.address);
         context.error(

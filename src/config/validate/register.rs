@@ -152,7 +152,7 @@ impl Owner<'_> {
             interval_ms: Some(interval_ms),
         };
         let (kind, conditioning) = conditioning::resolve(&said, &signal, context);
-        Some(Point {
+        let mut point = Point {
             formerly: formerly(
                 self.assets,
                 &address,
@@ -169,7 +169,13 @@ impl Owner<'_> {
             states: states(written, cell, kind, exact, context),
             conditioning,
             address,
-        })
+        };
+        if point.conditioning.raw_unit.is_some() && written.get(|r| &r.decimals).is_none() {
+            // Of the unit it is shown in, not of the one the device sends.
+            let shown = point.count().map(|(count, _)| u8::try_from(-count.exponent()).unwrap_or(0));
+            point.decimals = shown.unwrap_or(2).min(9);
+        }
+        Some(point)
     }
 
     /// Where the value stands, with the place of its address; none if that is not said.

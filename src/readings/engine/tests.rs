@@ -3,12 +3,11 @@
 use super::*;
 use crate::field::{Ack, Fault, Raw, acks};
 use crate::point::{Decimal, Quality, Reason, Value, ValueKind};
-use proptest::prelude::*;
 
-const START: UtcMs = UtcMs(1_800_000_000_000);
+pub(super) const START: UtcMs = UtcMs(1_800_000_000_000);
 const STALE_MS: u64 = 10_000;
 
-fn now(ms: u64) -> Now {
+pub(super) fn now(ms: u64) -> Now {
     Now { utc: START.plus_ms(i64::try_from(ms).unwrap()), mono: Mono(ms) }
 }
 
@@ -22,11 +21,11 @@ fn engine(points: u32) -> Engine {
     Engine::new(settings, now(0))
 }
 
-fn sample(point: u32, value: i64) -> Sample {
+pub(super) fn sample(point: u32, value: i64) -> Sample {
     Sample { point: PointId(point), raw: Ok(Raw::Value(Value::Decimal(Decimal::from_int(value)))) }
 }
 
-fn polled(at: Now, samples: Vec<Sample>) -> FieldBatch {
+pub(super) fn polled(at: Now, samples: Vec<Sample>) -> FieldBatch {
     FieldBatch {
         device: "d".into(),
         at: at.utc,
@@ -38,11 +37,11 @@ fn polled(at: Now, samples: Vec<Sample>) -> FieldBatch {
     }
 }
 
-fn stamped(at: Now, source_at: UtcMs, samples: Vec<Sample>) -> FieldBatch {
+pub(super) fn stamped(at: Now, source_at: UtcMs, samples: Vec<Sample>) -> FieldBatch {
     FieldBatch { source_at: Some(source_at), ..polled(at, samples) }
 }
 
-fn step(engine: &mut Engine, batch: FieldBatch, now: Now) -> Outcome {
+pub(super) fn step(engine: &mut Engine, batch: FieldBatch, now: Now) -> Outcome {
     engine.step(batch, now, &mut |_| None)
 }
 
@@ -186,87 +185,6 @@ fn points_outside_the_plan_are_counted() {
     assert_eq!((outcome.unknown, outcome.history.is_none()), (1, true));
 }
 
-#[derive(Clone, Debug)]
-enum Op {
-    Poll(Vec<(u32, i64)>),
-    Stamped { behind_ms: i64, point: u32, value: i64 },
-    Wait(u64),
-    Tick,
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![
-        prop::collection::vec((1_u32..=4, -5_i64..5), 0..4).prop_map(Op::Poll),
-        (0_i64..4, 1_u32..=4, 0_i64..3).prop_map(|(behind, point, value)| Op::Stamped {
-            behind_ms: behind * 1_000,
-            point,
-            value
-        }),
-        (1_u64..8_000).prop_map(Op::Wait),
-        Just(Op::Tick),
-    ]
-}
-
-/// The rules again, written as plainly as possible: everything ever said is kept and searched.
-#[derive(Default)]
-struct Model {
-    /// (reading, by source, current, monotonic ms)
-    said: Vec<(Reading, bool, bool, u64)>,
-    marks: Vec<(PointId, u64)>,
-}
-
-impl Model {
-    fn silent(&self, point: PointId) -> bool {
-        let heard = self.heard(point);
-        self.marks.iter().any(|(marked, ms)| *marked == point && *ms > heard)
-    }
-
-    fn heard(&self, point: PointId) -> u64 {
-        let current = self.said.iter().filter(|(r, _, current, _)| *current && r.point == point);
-        current.map(|(.., ms)| *ms).max().unwrap_or(0)
-    }
-
-    fn say(&mut self, mut reading: Reading, by_source: bool, ms: u64) -> Option<(Reading, bool)> {
-        let of_point = || self.said.iter().filter(|(r, ..)| r.point == reading.point);
-        let last = of_point().rfind(|(_, _, current, _)| *current);
-        let again = last.is_some_and(|(r, ..)| *r == reading)
-            || (by_source && of_point().any(|(r, stamped, ..)| *stamped && *r == reading));
-        if again {
-            return None;
-        }
-        if let Some((last, ..)) = last
-            && !by_source
-            && last.at >= reading.at
-            && last.at.since_ms(reading.at) < BURST_AHEAD_MAX_MS
-        {
-            reading.at = last.at.plus_ms(1);
-        }
-        let newest = of_point().rfind(|(_, stamped, current, _)| *stamped && *current);
-        let late =
-            by_source && !self.silent(reading.point) && newest.is_some_and(|(r, ..)| reading.at < r.at);
-        self.said.push((reading, by_source, !late, ms));
-        Some((reading, !late))
-    }
-
-    fn tick(&mut self, at: Now) -> Vec<Reading> {
-        let mut marks = Vec::new();
-        for point in (1..=4).map(PointId) {
-            if self.silent(point) || at.mono.0 - self.heard(point) <= STALE_MS {
-                continue;
-            }
-            // One later than the moment heard, so that a mark never equals it.
-            self.marks.push((point, at.mono.0));
-            let last = self.said.iter().rfind(|(r, _, current, _)| *current && r.point == point);
-            let (value, quality) = match last {
-                None => (None, Quality::Bad(Reason::NoCommunication)),
-                Some((r, ..)) => (r.value, Quality::Uncertain(Reason::Stale)),
-            };
-            marks.push(Reading { point, at: at.utc, value, quality });
-        }
-        marks
-    }
-}
-
 #[test]
 fn a_burst_in_one_millisecond_keeps_every_message() {
     let mut engine = engine(1);
@@ -298,39 +216,4 @@ fn expected(point: u32, value: i64, at: UtcMs) -> Reading {
     let quality = if good { Quality::Good } else { Quality::Uncertain(Reason::OutOfRange) };
     let value = Some(Value::Decimal(Decimal::from_int(value)));
     Reading { point: PointId(point), at, value, quality }
-}
-
-proptest! {
-    #[test]
-    fn agrees_with_a_naive_model(ops in prop::collection::vec(op(), 1..60)) {
-        let (mut engine, mut model, mut ms) = (engine(4), Model::default(), 0);
-        for op in ops {
-            let at = now(ms);
-            let (outcome, said) = match op {
-                Op::Wait(more) => { ms += more; continue }
-                Op::Tick => {
-                    let marks = model.tick(at);
-                    let said: Vec<_> = marks.into_iter().map(|mark| (mark, true)).collect();
-                    (engine.tick(at), said)
-                }
-                Op::Poll(values) => {
-                    let samples = values.iter().map(|(point, value)| sample(*point, *value)).collect();
-                    let readings = values.iter().map(|(point, value)| expected(*point, *value, at.utc));
-                    let said = readings.filter_map(|r| model.say(r, false, ms)).collect();
-                    (step(&mut engine, polled(at, samples), at), said)
-                }
-                Op::Stamped { behind_ms, point, value } => {
-                    let source_at = at.utc.plus_ms(-behind_ms);
-                    let reading = expected(point, value, source_at);
-                    let said = model.say(reading, true, ms).into_iter().collect();
-                    (step(&mut engine, stamped(at, source_at, vec![sample(point, value)]), at), said)
-                }
-            };
-            let readings = |batch: Option<Arc<Batch>>| batch.map(|b| b.readings.clone()).unwrap_or_default();
-            let live: Vec<_> = said.iter().filter(|(_, current)| *current).map(|(r, _)| *r).collect();
-            let all: Vec<_> = said.into_iter().map(|(r, _)| r).collect();
-            prop_assert_eq!(readings(outcome.history), all);
-            prop_assert_eq!(readings(outcome.live), live);
-        }
-    }
 }
