@@ -16,7 +16,7 @@
 //!
 //! Reading order: `mapping` (what a message means) with `json`, `order` (what may be
 //! acknowledged), `task` (the loop), `client` (the only file that knows the crate), `status`,
-//! `metrics`.
+//! `seen` (the last messages of each topic), `metrics`.
 
 mod json;
 mod mapping;
@@ -24,6 +24,7 @@ mod order;
 mod task;
 mod client;
 mod status;
+mod seen;
 mod metrics;
 #[cfg(test)]
 mod tests;
@@ -32,5 +33,6 @@ pub use client::wire;
 pub use json::PointerError;
 pub use mapping::{MappingError, PAYLOAD_MAX, WORD_MAX};
 pub use metrics::Metrics;
+pub use seen::{Fate, PAYLOAD_KEPT, SEEN_MESSAGES_MAX, SEEN_TOPICS_MAX, SeenMessage, SeenTopic};
 pub use status::{Status, StatusHandle, UNMAPPED_MAX, Unmapped};
 pub use task::{BuildError, INBOX_MAX, LOST_GRACE, RETAINED_ERROR_MS, Source};

@@ -1,5 +1,6 @@
 //! What a broker's source says about itself: for health, for the page, for an integrator.
 
+use super::seen::{Arrived, Fate, Seen, SeenMessage, SeenTopic};
 use crate::point::UtcMs;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,6 +58,7 @@ pub struct StatusHandle(Arc<Mutex<Inner>>);
 struct Inner {
     status: Status,
     unmapped: BTreeMap<String, Unmapped>,
+    seen: Seen,
 }
 
 impl StatusHandle {
@@ -64,6 +66,27 @@ impl StatusHandle {
     pub fn get(&self) -> Status {
         let inner = self.lock();
         Status { unmapped: inner.unmapped.values().cloned().collect(), ..inner.status.clone() }
+    }
+
+    /// The topics that were seen, in alphabetical order, at most
+    /// [`SEEN_TOPICS_MAX`](super::SEEN_TOPICS_MAX) of them.
+    pub fn topics(&self) -> Vec<SeenTopic> {
+        self.lock().seen.topics()
+    }
+
+    /// Messages on further topics, beyond those of [`StatusHandle::topics`].
+    pub fn topics_unlisted(&self) -> u64 {
+        self.lock().seen.unlisted()
+    }
+
+    /// The last messages of a topic, newest first, with what became of each; none if the topic is
+    /// not among [`StatusHandle::topics`].
+    pub fn messages(&self, topic: &str) -> Vec<SeenMessage> {
+        self.lock().seen.messages(topic)
+    }
+
+    pub(super) fn seen(&self, arrived: Arrived<'_>, fate: Fate) {
+        self.lock().seen.take(arrived, fate);
     }
 
     pub(super) fn update(&self, change: impl FnOnce(&mut Status)) {

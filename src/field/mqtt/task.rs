@@ -6,9 +6,10 @@
 //! and the beginning of the next.
 
 use super::client::{Event, Link, Message, Options, Requests};
-use super::mapping::{Mapping, MappingError, shorten};
+use super::mapping::{Mapped, Mapping, MappingError, shorten};
 use super::metrics::{BrokerMetrics, Metrics};
 use super::order::{AckOrder, Arrival};
+use super::seen::{Arrived, Fate};
 use super::status::StatusHandle;
 use crate::clock::{Clock, Mono};
 use crate::config;
@@ -353,6 +354,7 @@ impl Session {
                     Arrival::New(ack) => Some(ack),
                     Arrival::Duplicate => {
                         self.metrics.duplicates.inc();
+                        self.seen(message, Fate::Duplicate);
                         return Ok(());
                     }
                     Arrival::Breach => {
@@ -366,6 +368,7 @@ impl Session {
             self.metrics.undecodable.inc();
             self.warn_unreadable(message, &format!("{address}: {why}"));
         }
+        self.seen(message, fate(&mapped));
         if mapped.samples.is_empty() {
             self.metrics.unmapped.inc();
             self.status.unmapped(&message.topic, mapped.unknown, &message.payload, now);
@@ -398,8 +401,21 @@ impl Session {
         });
     }
 
+    /// Remembers a message for whoever asks what became of it.
+    fn seen(&self, message: &Message, fate: Fate) {
+        let arrived = Arrived {
+            topic: &message.topic,
+            payload: &message.payload,
+            retained: message.retain,
+            qos: u8::from(message.packet.is_some()),
+            at: self.clock.utc(),
+        };
+        self.status.seen(arrived, fate);
+    }
+
     /// `readings` does not keep up and the inbox is full.
     fn overflow(&mut self, message: &Message) -> Result<(), Cut> {
+        self.seen(message, Fate::Dropped);
         if message.packet.is_some() {
             self.hold = true;
             return Err(Cut("readings does not keep up; the broker holds its messages".to_owned()));
@@ -518,6 +534,16 @@ impl Session {
         }
         false
     }
+}
+
+fn fate(mapped: &Mapped) -> Fate {
+    if mapped.samples.is_empty() {
+        return Fate::Unmapped { address: mapped.unknown.clone(), why: None };
+    }
+    let failed = mapped.samples.iter().filter(|sample| sample.raw.is_err()).count();
+    let why = mapped.unreadable.as_ref().map(|(address, why)| format!("{address}: {why}"));
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Fate::Taken { samples: count(mapped.samples.len()), failed: count(failed), why }
 }
 
 fn gauge(count: usize) -> i64 {
