@@ -66,7 +66,10 @@ impl Walk<'_> {
         let mut kept = DeTable::new();
         let mut dropped = Vec::new();
         for (key, value) in table {
-            let Some(property) = properties.and_then(|known| known.get(key.get_ref().as_ref())) else {
+            let property = properties.and_then(|known| known.get(key.get_ref().as_ref()));
+            // A table of any words has one schema for all of them.
+            let any = schema.get("additionalProperties").filter(|any| any.is_object());
+            let Some(property) = property.or(any) else {
                 let known = properties.into_iter().flatten().map(|(name, _)| name.as_str());
                 let known: Vec<&str> = known.collect();
                 self.unknown_field(key.get_ref(), &key.span(), &known);
@@ -314,7 +317,7 @@ fn help(schema: &Value) -> Option<String> {
 fn is_text(schema: &Value, value: &DeValue<'_>) -> bool {
     let number = matches!(value, DeValue::Integer(_) | DeValue::Float(_));
     match word(schema, "format") {
-        "decimal" | "deadband" => number || value.is_str(),
+        "decimal" | "deadband" | "place" | "column" => number || value.is_str(),
         "date" => value.is_datetime() || value.is_str(),
         _ => value.is_str() && (word(schema, "type") == "string" || !choices(schema).is_empty()),
     }

@@ -1,7 +1,7 @@
 //! What `plantroom check` says of a plan: counts, sources, and how its points differ from before.
 
 use super::validate::words;
-use super::{Broker, History, Plan};
+use super::{Broker, History, Plan, Topic};
 use crate::point::{Address, Catalogue, CatalogueEntry, Declared};
 use std::collections::BTreeSet;
 use std::fmt::{self, Formatter};
@@ -50,7 +50,7 @@ fn summary(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
         }
     }
     for broker in &plan.brokers {
-        let points = points_of(broker, plan);
+        let points = points_of(broker);
         let (host, port) = (&broker.host, broker.port);
         writeln!(
             out,
@@ -87,20 +87,9 @@ fn history(history: &History) -> String {
     format!("History: {room}, readings are kept {}{own}", keep(history.keep_ms))
 }
 
-/// Points of the plan that a broker's patterns can mean and that no bus feeds.
-fn points_of(broker: &Broker, plan: &Plan) -> usize {
-    let polled: BTreeSet<&Address> =
-        plan.buses.iter().flat_map(|bus| &bus.devices).flat_map(|d| &d.registers).map(|r| &r.point).collect();
-    let patterns: BTreeSet<&str> =
-        broker.topics.iter().flat_map(|topic| &topic.values).map(|value| value.point.as_str()).collect();
-    let fits = |pattern: &str, address: &Address| {
-        let part = |pattern: &str, name: &str| pattern.starts_with('{') || pattern == name;
-        pattern.split_once('/').is_some_and(|(asset, quantity)| {
-            part(asset, address.asset.as_str()) && part(quantity, address.quantity.as_str())
-        })
-    };
-    let fed = plan.points.iter().filter(|point| !polled.contains(&point.address));
-    fed.filter(|point| patterns.iter().any(|pattern| fits(pattern, &point.address))).count()
+/// Points a broker can feed.
+fn points_of(broker: &Broker) -> usize {
+    broker.topics.iter().flat_map(Topic::points).collect::<BTreeSet<Address>>().len()
 }
 
 fn changes(plan: &Plan, before: &Catalogue, out: &mut Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,8 @@
 //! passes the first passes the second.
 
 use super::diagnostic::{Code, closest};
-use super::{Encoding, Link, Order, Secret};
+use super::pattern::PatternError;
+use super::{Column, Encoding, Link, Order, Secret, TimeFormat, TopicPattern};
 use crate::point::{Address, Decimal, DecimalError, Name, Unit, UnitError};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
@@ -144,9 +145,26 @@ pub struct Hours {
     pub to: usize,
 }
 
-/// A topic whose levels are words or `{captures}`.
+/// A topic whose levels are words with `{captures}` in them.
 #[derive(Clone, Debug)]
-pub struct Pattern(pub String);
+pub struct Pattern(pub TopicPattern);
+
+/// Where in a message or its topic something stands: a JSON pointer, a text with `{captures}`, or a
+/// column.
+#[derive(Clone, Debug)]
+pub enum Spot {
+    Pointer(String),
+    Captures(String),
+    Column(Column),
+}
+
+/// How a time is written.
+#[derive(Clone, Debug)]
+pub struct TimeWord(pub TimeFormat);
+
+/// Bytes, two digits each.
+#[derive(Clone, Debug)]
+pub struct Hex(pub Vec<u8>);
 
 /// An RFC 6901 JSON pointer.
 #[derive(Clone, Debug)]
@@ -218,7 +236,11 @@ leaves! {
     HttpUrl = "http-url" { "type": "string", "pattern": "^https?://" };
     ProfileName = "profile" { "type": "string", "pattern": "^[a-z0-9_-]+(/[a-z0-9_-]+)*$" };
     Hours = "hours" { "type": "string", "pattern": "^[0-2][0-9]:[03]0-[0-2][0-9]:[03]0$" };
-    Pattern = "topic" { "type": "string", "examples": ["plant/{asset}/telemetry"] };
+    Pattern = "topic" { "type": "string", "examples": ["plant/{asset}/telemetry", "site/sensor-{asset}/{rest...}"] };
+    Spot = "place" { "type": ["string", "number"], "examples": ["/time", "{area}-{room}", 3, "time"] };
+    Column = "column" { "type": ["string", "number"], "examples": [1, "temperature"] };
+    TimeWord = "time-format" { "type": "string", "examples": ["unix-s", "unix-ms", "rfc3339", "%Y-%m-%d %H:%M:%S"] };
+    Hex = "hex" { "type": "string", "pattern": "^([0-9A-Fa-f]{2})+$", "examples": ["0367"] };
     Pointer = "pointer" { "type": "string", "pattern": "^(/.*)?$" };
     Secret = "password" { "type": "string", "writeOnly": true, "examples": ["${PASSWORD}", "file:secrets/password"] };
 }
@@ -537,30 +559,74 @@ impl Hours {
 
 impl Leaf for Pattern {
     fn parse(text: &str) -> Result<Pattern, Wrong> {
-        let help = "levels are words or {captures}: \"plant/{asset}/telemetry\"";
-        let mut captures = Vec::new();
-        for level in text.split('/') {
-            let capture = level.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-            let word = capture.unwrap_or(level);
-            if word.is_empty() || word.contains(['+', '#', '{', '}', '\0']) {
-                return wrong(Code::Topic, "is not a topic pattern", help);
-            }
-            if let Some(capture) = capture {
-                if captures.contains(&capture) {
-                    return wrong(Code::Topic, "has the same capture twice", help);
-                }
-                captures.push(capture);
-            }
-        }
-        Ok(Pattern(text.to_owned()))
+        let help =
+            "levels are words or {captures}: \"plant/{asset}/telemetry\", \"sensor-{asset}/{rest...}\"";
+        text.parse().map(Pattern).or_else(|error: PatternError| wrong(Code::Topic, error.to_string(), help))
     }
 }
 
-impl Pattern {
-    /// Whether a level is `{name}`.
-    pub fn captures(&self, name: &str) -> bool {
-        let braced = format!("{{{name}}}");
-        self.0.split('/').any(|level| level == braced)
+impl Leaf for Spot {
+    fn parse(text: &str) -> Result<Spot, Wrong> {
+        if text.is_empty() || text.starts_with('/') {
+            return Pointer::parse(text).map(|pointer| Spot::Pointer(pointer.0));
+        }
+        if text.contains(['{', '}']) {
+            // A slash inside would be another level; one level is what a capture names.
+            return match text.parse::<TopicPattern>() {
+                Ok(parsed)
+                    if !text.contains('/') && !text.contains("...}") && parsed.captures().count() > 0 =>
+                {
+                    Ok(Spot::Captures(text.to_owned()))
+                }
+                _ => {
+                    wrong(Code::Topic, "is no text with captures", "captures of the topic: \"{area}-{room}\"")
+                }
+            };
+        }
+        Column::parse(text).map(Spot::Column)
+    }
+}
+
+impl Leaf for Column {
+    fn parse(text: &str) -> Result<Column, Wrong> {
+        match text.parse::<usize>() {
+            Ok(0) => wrong(Code::WrongValue, "is no column", "columns are numbered from 1"),
+            Ok(number) => Ok(Column::Number(number - 1)),
+            Err(_) if text.is_empty() => wrong(Code::WrongValue, "is no column", "its number, or its name"),
+            Err(_) => Ok(Column::Named(text.to_owned())),
+        }
+    }
+}
+
+impl Leaf for TimeWord {
+    fn parse(text: &str) -> Result<TimeWord, Wrong> {
+        let help = "\"unix-s\", \"unix-ms\", \"unix-us\", \"unix-ns\", \"rfc3339\", or as strptime has it: \"%Y-%m-%d %H:%M:%S\"";
+        Ok(TimeWord(match text {
+            "unix-s" => TimeFormat::Seconds,
+            "unix-ms" => TimeFormat::Millis,
+            "unix-us" => TimeFormat::Micros,
+            "unix-ns" => TimeFormat::Nanos,
+            "rfc3339" => TimeFormat::Rfc3339,
+            // What cannot even be written cannot be read.
+            _ if text.contains('%') && jiff::fmt::strtime::format(text, &jiff::Zoned::default()).is_ok() => {
+                TimeFormat::Strptime(text.to_owned())
+            }
+            _ => return wrong(Code::WrongValue, "is not a way to write a time", help),
+        }))
+    }
+}
+
+impl Leaf for Hex {
+    fn parse(text: &str) -> Result<Hex, Wrong> {
+        let pairs = text.as_bytes().chunks(2).map(|pair| {
+            let pair =
+                std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2 && !pair.starts_with('+'))?;
+            u8::from_str_radix(pair, 16).ok()
+        });
+        match pairs.collect::<Option<Vec<u8>>>() {
+            Some(bytes) if !bytes.is_empty() => Ok(Hex(bytes)),
+            _ => wrong(Code::WrongValue, "is no row of bytes", "two hexadecimal digits each: \"0367\""),
+        }
     }
 }
 
@@ -660,11 +726,21 @@ mod tests {
 
     #[test]
     fn topics_and_pointers() {
-        assert!(Pattern::parse("plant/{asset}/telemetry").unwrap().captures("asset"));
-        assert!(!Pattern::parse("plant/asset").unwrap().captures("asset"));
-        for text in ["", "a//b", "a/+/b", "a/#", "a/x{b}", "{a}/{a}", "{}"] {
-            assert!(Pattern::parse(text).is_err(), "{text}");
+        assert!(Pattern::parse("plant/{asset}/telemetry").is_ok() && Pattern::parse("a//b").is_err());
+        for text in ["", "/t", "{a}-{b}", "x{a}", "1", "time"] {
+            assert!(Spot::parse(text).is_ok(), "{text}");
         }
+        for text in ["/~2", "{a", "{a}/{b}", "{a...}", "{a}{b}", "0"] {
+            assert!(Spot::parse(text).is_err(), "{text}");
+        }
+        for text in ["unix-ms", "rfc3339", "%Y%m%d%H%M%S", "%H:%M:%S %m/%d/%Y UTC"] {
+            assert!(TimeWord::parse(text).is_ok(), "{text}");
+        }
+        for text in ["", "unix", "iso", "%J", "yyyy-MM-dd"] {
+            assert!(TimeWord::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(Hex::parse("03fF").unwrap().0, [3, 255]);
+        assert!(["", "3", "0g", "+1", "温"].into_iter().all(|text| Hex::parse(text).is_err()));
         assert!(Pointer::parse("/a~1b/0").is_ok() && Pointer::parse("").is_ok());
         assert!(Pointer::parse("a").is_err() && Pointer::parse("/a~2").is_err());
     }

@@ -41,6 +41,10 @@ pub const FACTORS_MAX: usize = 4;
 pub const ORDERS_MAX: usize = 16;
 /// Most named states of a point.
 pub const STATES_MAX: usize = 256;
+/// Most values of a topic.
+pub const TOPIC_VALUES_MAX: usize = 4_096;
+/// Most texts that stand for assets in a topic.
+pub const NAMES_MAX: usize = 65_536;
 /// Most earlier names of a point.
 pub const FORMERLY_MAX: usize = 64;
 /// Most bytes of one cell of a point list; more is a quote that was not closed.

@@ -3,7 +3,7 @@
 //! Reading order: `spec` (the files as they are written), `check` (the walk of the tree against
 //! the schema), `leaf` (units, durations, names ...), `points` (lists in CSV become the same
 //! registers), `validate` (what only the whole can show),
-//! [`plan`](Plan) (the result, with `link` and `encoding` for Modbus and
+//! [`plan`](Plan) (the result, with `link` and `encoding` for Modbus, `topic` and `pattern` for MQTT, and
 //! `conditioning` for what is done to readings), `diagnostic` (messages that point).
 //!
 //! **Invariant:** never dials, never reads the clock. A secret never reaches a message.
@@ -11,7 +11,9 @@
 mod encoding;
 mod link;
 mod conditioning;
+mod pattern;
 mod plan;
+mod topic;
 mod spec;
 mod leaf;
 mod points;
@@ -29,9 +31,14 @@ pub use describe::describe;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use encoding::{DateLayout, Encoding, Order, TEXT_BYTES_MAX, WordError};
 pub use link::{Link, LinkError, Parity, Serial};
+pub use pattern::{Level, PatternError, TOPIC_BYTES_MAX, TopicPattern, next_level};
 pub use plan::*;
 pub use schema::schema;
 pub use source::{Disk, Files};
+pub use topic::{
+    AssetFrom, ByteCell, ByteSource, Column, Form, QualityFrom, TimeFormat, TimeFrom, Topic, TopicValue,
+    Verdict, Where, Written,
+};
 pub use validate::RuleSource;
 
 use crate::point::Name;
@@ -98,8 +105,45 @@ pub struct LoadedProfile {
     pub registers: Vec<(Register, Point)>,
     /// What such a device can bear.
     pub limits: DeviceLimits,
+    /// What its messages mean, with the points of each topic, if it is one that sends.
+    pub topics: Vec<TriedTopic>,
     /// What someone should look at.
     pub warnings: Diagnostics,
+}
+
+/// A topic that no broker listens to yet.
+#[derive(Clone, Debug)]
+pub struct TriedTopic {
+    /// What is subscribed to and what it means.
+    pub topic: Topic,
+    /// Its points. Where it names no assets they are those of an asset called `asset`, or `device`
+    /// in a profile.
+    pub points: Vec<Point>,
+}
+
+/// Reads topics out of a text, to be tried before they stand in a file: `[[mqtt.topics]]` as a
+/// configuration has them, `[[topics]]` of a profile, or the keys of a single one. Any asset may be
+/// named. `zone` is that of times that do not say theirs.
+///
+/// # Errors
+/// All mistakes together, as of a file called `topic.toml`.
+pub fn topics_of(text: &str, zone: &jiff::tz::TimeZone) -> Result<Vec<TriedTopic>, Diagnostics> {
+    let path = PathBuf::from("topic.toml");
+    let files = BTreeMap::from([(path.clone(), text.to_owned())]);
+    let env = |_: &str| None;
+    let mut loader = Loader::new(Outside { env: &env, files: &files, folder: Path::new("") });
+    let mut tried = Vec::new();
+    let index = loader.read(&path, None);
+    if let Some((index, source)) = index.and_then(|index| Some((index, loader.sources.get(index)?)))
+        && let Some(tree) = tree_of(source, index, &mut loader.problems)
+        && let Some(topics) = pasted(tree, source, index, loader.outside, &mut loader.problems)
+        && let Ok(asset) = "asset".parse::<Name>()
+    {
+        let resolved = validate::pasted(index, &topics, &asset, zone, &mut loader.problems);
+        tried.extend(resolved.into_iter().map(|(topic, points)| TriedTopic { topic, points }));
+    }
+    let diagnostics = Diagnostics::resolve(loader.problems, &loader.sources);
+    if diagnostics.count(Severity::Error) == 0 { Ok(tried) } else { Err(diagnostics) }
 }
 
 /// Reads the register map `NAME`, which is `FOLDER/devices/NAME.toml`, or the file of a path that
@@ -111,14 +155,65 @@ pub fn load_profile(name_or_path: &str, folder: &Path) -> Result<LoadedProfile, 
     let mut loader = Loader::new(Outside { env: &|_| None, files: &Disk, folder });
     let asset = "device".parse::<Name>().ok();
     let part = loader.file::<Profile>(&path, &schema::of::<Profile>(), None);
-    let resolved =
-        part.zip(asset).map(|(part, asset)| validate::profile(&part, &asset, &mut loader.problems));
+    let resolved = part.zip(asset).map(|(part, asset)| {
+        let (registers, limits) = validate::profile(&part, &asset, &mut loader.problems);
+        let (zone, problems) = (jiff::tz::TimeZone::UTC, &mut loader.problems);
+        let topics = validate::pasted(part.source, &part.content.topics, &asset, &zone, problems);
+        (registers, limits, topics)
+    });
     let diagnostics = Diagnostics::resolve(loader.problems, &loader.sources);
     match resolved {
-        Some((registers, limits)) if diagnostics.count(Severity::Error) == 0 => {
-            Ok(LoadedProfile { registers, limits, warnings: diagnostics })
+        Some((registers, limits, topics)) if diagnostics.count(Severity::Error) == 0 => {
+            let topics = topics.into_iter().map(|(topic, points)| TriedTopic { topic, points }).collect();
+            Ok(LoadedProfile { registers, limits, topics, warnings: diagnostics })
         }
         _ => Err(diagnostics),
+    }
+}
+
+/// Topics alone, in any of the three ways they are written.
+fn pasted(
+    tree: DeTable<'_>,
+    source: &Source,
+    index: usize,
+    outside: Outside<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<leaf::At<spec::Topic>>> {
+    if tree.keys().any(|key| key.get_ref() == "topic") {
+        let schema = schema::of::<spec::Topic>();
+        let single = typed::<spec::Topic>(tree, Walk { schema: &schema, source, index, outside, problems })?;
+        return Some(vec![leaf::At::new(single.content, 0..source.text.len())]);
+    }
+    let schema = schema::of::<spec::Pasted>();
+    let pasted = typed::<spec::Pasted>(tree, Walk { schema: &schema, source, index, outside, problems })?;
+    let spec::Pasted { mqtt, mut topics } = pasted.content;
+    topics.extend(mqtt.into_iter().flat_map(|broker| broker.topics));
+    Some(topics)
+}
+
+/// The tree of a source, if it is TOML.
+fn tree_of<'s>(source: &'s Source, index: usize, problems: &mut Vec<Problem>) -> Option<DeTable<'s>> {
+    let (tree, errors) = DeTable::parse_recoverable(&source.text);
+    if errors.is_empty() {
+        return Some(tree.into_inner());
+    }
+    for error in errors {
+        let place = Place { source: index, span: error.span().unwrap_or(0..0) };
+        problems.push(Problem::error(Code::Syntax, place, error.message()));
+    }
+    None
+}
+
+/// Checks and types a tree.
+fn typed<T: DeserializeOwned>(tree: DeTable<'_>, mut walk: Walk<'_>) -> Option<Part<T>> {
+    let tree = walk.root(tree)?;
+    match T::deserialize(toml::Deserializer::from(toml::Spanned::new(0..0, tree))) {
+        Ok(content) => Some(Part { source: walk.index, content }),
+        Err(error) => {
+            let place = Place { source: walk.index, span: error.span().unwrap_or(0..0) };
+            walk.problems.push(Problem::error(Code::WrongValue, place, error.message()));
+            None
+        }
     }
 }
 
@@ -192,7 +287,9 @@ impl Loader<'_> {
         let mut named: BTreeMap<String, Place> = BTreeMap::new();
         for part in parts {
             let devices = part.content.modbus.iter().flat_map(|bus| &bus.devices);
-            for profile in devices.filter_map(|device| device.profile.as_ref()) {
+            let polled = devices.filter_map(|device| device.profile.as_ref());
+            let senders = part.content.mqtt.iter().flat_map(|broker| &broker.devices);
+            for profile in polled.chain(senders.map(|device| &device.profile)) {
                 named.entry(profile.0.clone()).or_insert_with(|| part.place(profile));
             }
         }
@@ -243,29 +340,12 @@ impl Loader<'_> {
     ) -> Option<Part<T>> {
         let index = self.read(path, named_at)?;
         let source = self.sources.get(index)?;
-        let (tree, errors) = DeTable::parse_recoverable(&source.text);
-        if !errors.is_empty() {
-            for error in errors {
-                let place = Place { source: index, span: error.span().unwrap_or(0..0) };
-                self.problems.push(Problem::error(Code::Syntax, place, error.message()));
-            }
-            return None;
-        }
-        let mut tree = tree.into_inner();
+        let mut tree = tree_of(source, index, &mut self.problems)?;
         if let Err(problem) = version::upgrade(&mut tree, index) {
             self.problems.push(problem);
             return None;
         }
-        let mut walk = Walk { schema, source, index, outside: self.outside, problems: &mut self.problems };
-        let tree = walk.root(tree)?;
-        match T::deserialize(toml::Deserializer::from(toml::Spanned::new(0..0, tree))) {
-            Ok(content) => Some(Part { source: index, content }),
-            Err(error) => {
-                let place = Place { source: index, span: error.span().unwrap_or(0..0) };
-                self.problems.push(Problem::error(Code::WrongValue, place, error.message()));
-                None
-            }
-        }
+        typed(tree, Walk { schema, source, index, outside: self.outside, problems: &mut self.problems })
     }
 
     /// Puts a text among the sources; a file that cannot be read is told at the place that names it.

@@ -3,6 +3,7 @@
 use super::conditioning::Conditioning;
 use super::encoding::{Encoding, Order};
 use super::link::Link;
+use super::topic::Topic;
 use crate::point::{Address, Decimal, Declared, Name, Names, Unit, ValueKind};
 use std::net::SocketAddr;
 
@@ -446,37 +447,6 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(***)")
     }
-}
-
-/// A subscription and what its messages hold.
-#[derive(Clone, Debug)]
-pub struct Topic {
-    /// Topic filter with captures instead of wildcards: `plant/{asset}/telemetry`. A `{name}`
-    /// stands for one level; in `values[].point` the same `{name}` is replaced by that level.
-    pub pattern: String,
-    /// What a message holds.
-    pub values: Vec<TopicValue>,
-}
-
-/// One value of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicValue {
-    /// `asset/quantity`, either part may hold captures of the pattern.
-    pub point: String,
-    /// Where in the message.
-    pub payload: Payload,
-}
-
-/// Where in a message a value stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Payload {
-    /// The whole message is the number or word.
-    Plain,
-    /// The message is JSON; RFC 6901 pointer to a number, boolean or text.
-    Json {
-        /// The pointer.
-        pointer: String,
-    },
 }
 
 /// Where readings are forwarded to, in line protocol.

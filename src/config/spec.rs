@@ -2,13 +2,16 @@
 //! its manual. No flatten, no untagged: both lose the place a value stands at.
 
 use super::leaf::{
-    At, Bytes, Class, Day, Deadband, Endpoint, Former, Hours, HttpUrl, Listen, Millis, Pattern, Pointer,
-    ProfileName, Rate, Zone,
+    At, Bytes, Class, Day, Deadband, Endpoint, Former, Hex, Hours, HttpUrl, Listen, Millis, Pattern, Pointer,
+    ProfileName, Rate, Spot, TimeWord, Zone,
 };
-use super::{Encoding, Link, Order, Secret, limits, plan};
+use super::{
+    Column, Encoding, Link, Order, Secret, Verdict as PlanVerdict, Written as PlanWritten, limits, plan,
+};
 use crate::point::{Address, Decimal, Name, Names, Unit, ValueKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// A configuration file of plantroom: `plantroom.toml`, or a file it includes.
 #[derive(Deserialize, JsonSchema)]
@@ -50,7 +53,7 @@ pub struct File {
     pub tariffs: Vec<At<Tariff>>,
 }
 
-/// A register map, `devices/MAKER/MODEL.toml`.
+/// A device profile, `devices/MAKER/MODEL.toml`: a register map, or what its messages say.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
@@ -59,8 +62,12 @@ pub struct Profile {
     pub config_version: u32,
     /// What the map is of.
     pub device: DeviceType,
-    /// The registers.
+    /// The registers, of a Modbus device.
+    #[serde(default)]
     pub registers: Vec<At<Register>>,
+    /// The topics, of a device that sends to an MQTT broker.
+    #[serde(default)]
+    pub topics: Vec<At<Topic>>,
 }
 
 /// What a register map is of, and where it comes from.
@@ -504,6 +511,29 @@ pub struct Broker {
     /// What is subscribed to.
     #[serde(default)]
     pub topics: Vec<At<Topic>>,
+    /// Devices whose messages a profile explains.
+    #[serde(default)]
+    pub devices: Vec<At<MqttDevice>>,
+}
+
+/// A device that sends to a broker.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MqttDevice {
+    /// The asset its points belong to.
+    pub asset: At<Name>,
+    /// What its messages say: `milesight/em300-th` is the file `devices/milesight/em300-th.toml` beside the main file.
+    pub profile: At<ProfileName>,
+    /// What it is called in its messages: a serial number, a DevEUI; the profile says where that stands. Default the id of the asset.
+    pub id: Option<At<String>>,
+    /// Topic of its messages, where that is set in the device itself; for profiles of one topic.
+    pub topic: Option<At<Pattern>>,
+    /// Quantities of the profile that it has; without it all of them.
+    pub only: Option<At<Vec<At<Name>>>>,
+    /// Quantities of the profile that it does not have.
+    pub without: Option<At<Vec<At<Name>>>>,
+    /// Without a new value for this long its points are stale: 1s to 7d, default the profile's.
+    pub stale_after: Option<At<Millis>>,
 }
 
 /// A user name with its password.
@@ -516,19 +546,147 @@ pub struct Login {
     pub password: Secret,
 }
 
+/// Topics alone, as they stand in a configuration (`[[mqtt.topics]]`) or in a profile (`[[topics]]`).
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pasted {
+    /// Those of a configuration.
+    pub mqtt: Option<PastedBroker>,
+    /// Those of a profile.
+    #[serde(default)]
+    pub topics: Vec<At<Topic>>,
+}
+
+/// The topics of a broker without the broker.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PastedBroker {
+    /// What is subscribed to.
+    pub topics: Vec<At<Topic>>,
+}
+
 /// A subscription.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Topic {
-    /// Topic whose levels are words or `{captures}`; `{asset}` and `{quantity}` name the point.
+    /// Topic whose levels are words with `{captures}` in them; `{asset}` and `{quantity}` name the point. `{rest...}` at the end is all levels that follow.
     #[serde(rename = "topic")]
     pub pattern: At<Pattern>,
-    /// The asset of its points, if the topic does not name it.
+    /// The asset of its points, if its messages do not name it.
     pub asset: Option<At<Name>>,
+    /// Where the text stands that names the asset: a JSON pointer, captures of the topic (`"{area}-{room}"`), or a column. Default `{asset}`.
+    pub asset_from: Option<At<Spot>>,
+    /// Which asset such a text stands for, if it is not the id itself: `{ "24e124136b502217" = "ward-3a" }`. Small and capital letters are the same.
+    #[schemars(extend("maxProperties" = limits::NAMES_MAX))]
+    pub assets: Option<At<BTreeMap<String, At<Name>>>>,
+    /// Pointer to a list or object in the JSON message; each of its members is then a message of its own. What an item does not say the message may.
+    pub each: Option<At<Pointer>>,
+    /// Where the word stands that says which value it is; `"{key}"` is the name of a member of `each`. Default `{quantity}`.
+    pub quantity_from: Option<At<Spot>>,
+    /// When its values were true; without it they are as old as the message.
+    pub time: Option<At<TopicTime>>,
+    /// What its source thinks of its values.
+    pub quality: Option<At<TopicQuality>>,
+    /// Where the unit of its numbers stands; they are converted to the unit of the point.
+    pub unit_from: Option<At<Spot>>,
+    /// Only messages that have these texts at these places: `{ "/fPort" = "85" }`. Others say nothing.
+    pub only_if: Option<At<BTreeMap<String, At<String>>>>,
+    /// The message is a table of texts, one item a line.
+    pub csv: Option<At<Csv>>,
+    /// Where the bytes are that values take their `bytes` from; without it the payload itself.
+    pub bytes: Option<At<TopicBytes>>,
     /// Without a new value for this long its points are stale: 1s to 7d, default 5m.
     pub stale_after: Option<At<Millis>>,
     /// What its messages hold.
+    #[schemars(length(max = limits::TOPIC_VALUES_MAX))]
     pub values: Vec<At<TopicValue>>,
+}
+
+/// When the values of a message were true.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopicTime {
+    /// Where it stands: a JSON pointer, or a column.
+    pub from: At<Spot>,
+    /// `unix-s`, `unix-ms`, `unix-us`, `unix-ns` (since 1970 UTC), `rfc3339` (the default), or as strptime has it: `%Y-%m-%d %H:%M:%S`.
+    pub format: Option<TimeWord>,
+    /// Zone of times that do not say theirs; default the site's.
+    pub zone: Option<Zone>,
+}
+
+/// What a source thinks of its values.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopicQuality {
+    /// Where its word or number stands.
+    pub from: At<Spot>,
+    /// What it means: `{ "0" = "good", "1" = "uncertain", "2" = "sensor" }`. The empty word is for where none stands; any other is uncertain.
+    #[schemars(extend("maxProperties" = limits::STATES_MAX))]
+    pub words: BTreeMap<String, At<Verdict>>,
+}
+
+/// What a source thinks of a value: `good`, `uncertain`, or why it is none: `sensor`, `not-available`, `out-of-range`.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Verdict {
+    Good,
+    Uncertain,
+    Sensor,
+    NotAvailable,
+    OutOfRange,
+}
+
+/// A table of texts.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Csv {
+    /// The character between two cells, default `,`; a tab is `"\\t"`.
+    pub separator: Option<At<String>>,
+    /// The first line of each message names the columns. Default false.
+    pub header: Option<bool>,
+}
+
+/// Where bytes are taken from.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopicBytes {
+    /// Where the text stands they are written in: a JSON pointer or a column; without it they are the payload itself.
+    pub from: Option<At<Spot>>,
+    /// How they are written there, or in the payload: `base64` or `hex`. Without `from` and this the payload is bytes.
+    pub written: Option<Written>,
+    /// The bytes are a row of records, each a mark and what follows it: `{ "0367" = 2, "0468" = 1 }`, the mark and how many bytes follow. At a mark that is not here the reading ends.
+    #[schemars(extend("maxProperties" = limits::STATES_MAX))]
+    pub records: Option<At<BTreeMap<String, At<u16>>>>,
+}
+
+/// How bytes are written as a text.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Written {
+    Base64,
+    Hex,
+}
+
+/// A value in bytes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ByteCell {
+    /// How many bytes stand before it, from the beginning or behind the mark. Default 0.
+    pub at: Option<u32>,
+    /// The mark of the record it stands in.
+    pub record: Option<At<Hex>>,
+    /// Type of the raw value, as in a register map: `u8`, `i16`, `f32`, `bcd32`, `text:16`.
+    #[serde(rename = "type")]
+    pub encoding: At<Encoding>,
+    /// Order of its bytes, default `abcd`: the most significant first. The least first is `ba` or `dcba`.
+    pub order: Option<At<Order>>,
+    /// One bit of an integer, 0 the least significant, as a flag.
+    #[schemars(range(max = 63))]
+    pub bit: Option<At<u8>>,
+    /// Neighbouring bits of an integer, least and most significant, as an unsigned number: `[4, 7]`.
+    pub bits: Option<At<[u8; 2]>>,
 }
 
 /// A value of a message.
@@ -537,11 +695,25 @@ pub struct Topic {
 pub struct TopicValue {
     /// What is measured; the second half of the point's address.
     pub quantity: At<Name>,
-    /// Where in the JSON message it stands (RFC 6901); without it the whole message is the value.
-    pub pointer: Option<Pointer>,
-    /// The assets `{asset}` stands for and that send this quantity.
+    /// The word by which messages call it, where they say which value they have; default the quantity.
+    pub key: Option<At<String>>,
+    /// Where in the JSON message or item it stands (RFC 6901); without it the whole is the value.
+    pub pointer: Option<At<Pointer>>,
+    /// Which column it stands in: its number from 1, or its name.
+    pub column: Option<At<Column>>,
+    /// Where in the bytes it stands.
+    pub bytes: Option<At<ByteCell>>,
+    /// The assets `{asset}` stands for and that send this quantity; default those of the topic's own `assets`.
     #[serde(default)]
     pub assets: Vec<At<Name>>,
+    /// Words and the numbers they stand for: `{ "运行" = 1, "停止" = 0 }`. Flags know the usual ones (on, off, 开, 关 ...) without it.
+    #[schemars(extend("maxProperties" = limits::STATES_MAX))]
+    pub words: Option<At<BTreeMap<String, At<i64>>>>,
+    /// Numbers that are no measurement.
+    #[schemars(length(max = limits::SENTINELS_MAX))]
+    pub sentinels: Option<Vec<At<Sentinel>>>,
+    /// Messages may leave it out; otherwise one without it is a fault of the value.
+    pub optional: Option<bool>,
     /// Kind of value: `decimal` (the default), `float`, `bool` or `text`.
     #[serde(rename = "type")]
     pub kind: Option<Kind>,
@@ -563,6 +735,9 @@ pub struct TopicValue {
     pub checks: Option<At<Checks>>,
     /// What of its readings goes to the history, without it all: `{ deadband = 0.5, heartbeat = "10m" }`.
     pub report: Option<At<Report>>,
+    /// What its numbers mean, if they are states; default the words of `words`.
+    #[schemars(length(max = limits::STATES_MAX))]
+    pub states: Option<Vec<At<State>>>,
     /// Decimals shown on a page, default 2.
     #[schemars(range(max = 9))]
     pub decimals: Option<u8>,
@@ -731,6 +906,27 @@ impl From<Means> for plan::Means {
             Means::Sensor => plan::Means::Sensor,
             Means::NotAvailable => plan::Means::NotAvailable,
             Means::OutOfRange => plan::Means::OutOfRange,
+        }
+    }
+}
+
+impl From<Verdict> for PlanVerdict {
+    fn from(verdict: Verdict) -> PlanVerdict {
+        match verdict {
+            Verdict::Good => PlanVerdict::Good,
+            Verdict::Uncertain => PlanVerdict::Uncertain,
+            Verdict::Sensor => PlanVerdict::Bad(plan::Means::Sensor),
+            Verdict::NotAvailable => PlanVerdict::Bad(plan::Means::NotAvailable),
+            Verdict::OutOfRange => PlanVerdict::Bad(plan::Means::OutOfRange),
+        }
+    }
+}
+
+impl From<Written> for PlanWritten {
+    fn from(written: Written) -> PlanWritten {
+        match written {
+            Written::Base64 => PlanWritten::Base64,
+            Written::Hex => PlanWritten::Hex,
         }
     }
 }

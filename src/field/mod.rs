@@ -7,6 +7,7 @@
 //! clients publish nothing.
 
 mod ack;
+mod decode;
 pub mod modbus;
 pub mod mqtt;
 

@@ -259,32 +259,18 @@ mod tests {
     async fn what_the_sensors_say_reaches_the_gateway() {
         let broker = Broker::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = broker.local_addr().unwrap();
-        let json = |point: &str, pointer: &str| config::TopicValue {
-            point: point.to_owned(),
-            payload: config::Payload::Json { pointer: pointer.to_owned() },
-        };
+        let demo = include_str!("../../config/plantroom.toml");
+        let topics =
+            demo.split_once("[[mqtt.topics]]").and_then(|(_, rest)| rest.split_once("# ---")).unwrap().0;
+        let topics =
+            config::topics_of(&format!("[[mqtt.topics]]{topics}"), &jiff::tz::TimeZone::UTC).unwrap();
         let plan = config::Broker {
             id: "wards".parse().unwrap(),
             host: address.ip().to_string(),
             port: address.port(),
             client_id: "plantroom-demo".to_owned(),
             login: None,
-            topics: vec![
-                config::Topic {
-                    pattern: "plant/{asset}/telemetry".to_owned(),
-                    values: vec![
-                        json("{asset}/temperature", "/temperature"),
-                        json("{asset}/humidity", "/humidity"),
-                    ],
-                },
-                config::Topic {
-                    pattern: "lift/{asset}/floor".to_owned(),
-                    values: vec![config::TopicValue {
-                        point: "{asset}/floor".to_owned(),
-                        payload: config::Payload::Plain,
-                    }],
-                },
-            ],
+            topics: topics.into_iter().map(|tried| tried.topic).collect(),
         };
         let known =
             ["pharmacy-fridge/temperature", "ward-3a/temperature", "ward-3a/humidity", "lift-1/floor"];

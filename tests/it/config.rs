@@ -2,7 +2,7 @@
 
 #![cfg(test)] // tells clippy that helpers here may unwrap, as tests may
 
-use plantroom::config::{self, Code, Condition, Encoding, Loaded, Payload};
+use plantroom::config::{self, Code, Condition, Encoding, Loaded, Where};
 use plantroom::point::{Address, Catalogue, PointId, ValueKind};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,12 +133,11 @@ fn the_demo_hospital_loads_from_the_disk() {
     let tariff = &plan.tariffs[0];
     assert_eq!((tariff.half_hours[0], tariff.half_hours[16], tariff.half_hours[47]), (2, 0, 2));
     let topic = &plan.brokers[0].topics[0];
-    assert_eq!(
-        (topic.pattern.as_str(), topic.values[0].point.as_str()),
-        ("plant/{asset}/telemetry", "{asset}/temperature")
-    );
-    assert_eq!(topic.values[0].payload, Payload::Json { pointer: "/temperature".into() });
-    assert_eq!(plan.brokers[0].topics[1].values[0].payload, Payload::Plain);
+    assert_eq!(topic.pattern.as_str(), "plant/{asset}/telemetry");
+    assert_eq!(topic.values[0].place, Where::Pointer("/temperature".into()));
+    let points: Vec<String> = topic.points().map(|point| point.to_string()).collect();
+    assert_eq!(points, ["pharmacy-fridge/temperature", "ward-3a/temperature", "ward-3a/humidity"]);
+    assert_eq!(plan.brokers[0].topics[1].values[0].place, Where::Whole);
     insta::assert_snapshot!("demo", config::describe(&plan, None));
 }
 

@@ -24,6 +24,8 @@ mod lane;
 #[cfg(test)]
 mod minutes;
 #[cfg(test)]
+mod mqtt_profiles;
+#[cfg(test)]
 mod profiles;
 #[cfg(test)]
 mod reload;

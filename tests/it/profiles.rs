@@ -66,6 +66,12 @@ fn list<'a>(table: &'a Value, key: &str) -> &'a [Value] {
     table.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// The registers of a map, or the values of what a device sends.
+fn points(table: &Table) -> Vec<&Value> {
+    let of = |key: &str| table.get(key).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    of("registers").iter().chain(of("topics").iter().flat_map(|topic| list(topic, "values"))).collect()
+}
+
 /// The name in one language; it must be there.
 fn name<'a>(of: &'a Value, language: &str, whose: &str) -> &'a str {
     let name = of.get("name").map_or("", |name| text(name, language));
@@ -84,7 +90,8 @@ fn every_map_loads_alone_with_nothing_to_complain_of() {
     for (profile, table) in profiles {
         let loaded = config::load_profile(&profile, &root()).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert!(loaded.warnings.items.is_empty(), "{}", loaded.warnings);
-        assert_eq!(loaded.registers.len(), table["registers"].as_array().unwrap().len(), "{profile}");
+        let values: usize = loaded.topics.iter().map(|tried| tried.points.len()).sum();
+        assert_eq!(loaded.registers.len() + values, points(&table).len(), "{profile}");
         for (register, point) in &loaded.registers {
             if matches!(register.cell.encoding, Encoding::Date(_)) {
                 assert_eq!(point.unit.to_string(), "s", "{profile} {}", point.address);
@@ -112,7 +119,7 @@ fn every_map_says_where_it_is_from_and_how_sure_it_is() {
 #[test]
 fn every_register_and_state_has_a_name_in_both_languages() {
     for (profile, table) in profiles() {
-        for register in table["registers"].as_array().unwrap() {
+        for register in points(&table) {
             let whose = format!("{profile} {}", text(register, "quantity"));
             assert!(is_chinese(name(register, "zh", &whose)), "{whose}");
             for named in std::iter::once(register).chain(list(register, "states")) {
@@ -133,7 +140,7 @@ fn the_classes_of_a_hospitals_plant_are_covered() {
 
 /// Profile, device, points, certainty; behind that the manual says in a few words where it is from.
 fn row(profile: &str, table: &Table, language: &str) -> String {
-    let registers = table["registers"].as_array().unwrap();
+    let registers = points(table);
     let doubtful = registers.iter().filter(|register| text(register, "certainty") == "C").count();
     let certainty = text(&table["device"], "certainty");
     let certainty = match doubtful {

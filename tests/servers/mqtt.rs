@@ -1,9 +1,10 @@
 //! The MQTT source against mosquitto, and our demo broker against mosquitto's clients.
 
 use crate::support::trial;
+use jiff::tz::TimeZone;
 use libtest_mimic::{Failed, Trial};
 use plantroom::clock::Clock;
-use plantroom::config::{Broker as BrokerPlan, Payload, Topic, TopicValue};
+use plantroom::config::{Broker as BrokerPlan, topics_of};
 use plantroom::field::mqtt::{Metrics, PAYLOAD_MAX, RETAINED_ERROR_MS, Source, StatusHandle};
 use plantroom::field::{FieldBatch, Raw};
 use plantroom::point::{Address, PointId, Value};
@@ -155,19 +156,15 @@ struct Gateway {
 impl Gateway {
     fn start(port: u16) -> Result<Gateway, Failed> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let text = "topic = \"plant/{asset}/telemetry\"\n[[values]]\nquantity = \"temperature\"\npointer = \"/t\"\nassets = [\"ward-3\"]\nunit = \"Cel\"\n";
+        let topics = topics_of(text, &TimeZone::UTC).map_err(|wrong| wrong.to_string())?;
         let plan = BrokerPlan {
             id: "wards".parse()?,
             host: "127.0.0.1".to_owned(),
             port,
             client_id: "plantroom-test".to_owned(),
             login: None,
-            topics: vec![Topic {
-                pattern: "plant/{asset}/telemetry".to_owned(),
-                values: vec![TopicValue {
-                    point: "{asset}/temperature".to_owned(),
-                    payload: Payload::Json { pointer: "/t".to_owned() },
-                }],
-            }],
+            topics: topics.into_iter().map(|tried| tried.topic).collect(),
         };
         let point: Address = "ward-3/temperature".parse()?;
         let points = Arc::new(BTreeMap::from([(point, PointId(1))]));

@@ -74,19 +74,10 @@ impl<'a> Flow<'a> {
         point.map_or(address.quantity.as_str(), |point| self.lang.name(&point.name))
     }
 
-    /// The points a topic can feed: those that fit one of its patterns and that no bus reads.
+    /// The points a topic can feed.
     fn points_of(&self, topic: &Topic) -> Vec<&'a Address> {
-        let registers = self.plan.buses.iter().flat_map(|bus| &bus.devices).flat_map(|d| &d.registers);
-        let polled: BTreeSet<&Address> = registers.map(|register| &register.point).collect();
-        let part = |pattern: &str, name: &str| pattern.starts_with('{') || pattern == name;
-        let fits = |pattern: &str, address: &Address| {
-            pattern.split_once('/').is_some_and(|(asset, quantity)| {
-                part(asset, address.asset.as_str()) && part(quantity, address.quantity.as_str())
-            })
-        };
-        let addresses = self.plan.points.iter().map(|point| &point.address);
-        let fed = addresses.filter(|address| !polled.contains(address));
-        fed.filter(|address| topic.values.iter().any(|value| fits(&value.point, address))).collect()
+        let fed: BTreeSet<Address> = topic.points().collect();
+        self.plan.points.iter().map(|point| &point.address).filter(|address| fed.contains(address)).collect()
     }
 
     /// What becomes of readings: a title and lines below it.

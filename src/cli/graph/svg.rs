@@ -6,7 +6,7 @@ use super::bars::{Part, Run, Strip, strips};
 use super::canvas::{Anchor, Canvas, cut, measure, wrap};
 use crate::cli::lang::Lang;
 use crate::cli::loads::{BusLoad, Group, line_settings, milliseconds};
-use crate::config::{Broker, Topic};
+use crate::config::{Broker, Column, Topic, Where};
 use crate::point::Address;
 use std::collections::BTreeSet;
 
@@ -422,13 +422,16 @@ fn asked(lang: Lang, group: &Group<'_>) -> String {
 }
 
 fn topic_card<'a>(flow: &'a Flow<'a>, topic: &Topic) -> Card<'a> {
-    let payloads = topic.values.iter().map(|value| match &value.payload {
-        crate::config::Payload::Plain => flow.lang.pick("整条消息", "the whole message").to_owned(),
-        crate::config::Payload::Json { pointer } => pointer.clone(),
+    let payloads = topic.values.iter().map(|value| match (&value.cell, &value.place) {
+        (Some(cell), _) => format!("{} @{}", cell.encoding, cell.at),
+        (None, Where::Pointer(pointer)) => pointer.clone(),
+        (None, Where::Column(Column::Number(column))) => format!("#{}", column + 1),
+        (None, Where::Column(Column::Named(name)) | Where::Captures(name)) => name.clone(),
+        (None, Where::Whole) => flow.lang.pick("整条消息", "the whole message").to_owned(),
     });
     let payloads: Vec<String> = payloads.collect();
     Card {
-        title: topic.pattern.clone(),
+        title: topic.pattern.to_string(),
         subtitle: payloads.join(", "),
         is_stack: false,
         rates: Vec::new(),

@@ -123,7 +123,7 @@ fn bar(part: &Part, per_char: u32) -> String {
 }
 
 fn topic(flow: &Flow<'_>, topic: &Topic) -> Node {
-    let mut node = Node::new(topic.pattern.clone());
+    let mut node = Node::new(topic.pattern.to_string());
     node.below = readings(flow, flow.points_of(topic).into_iter());
     node
 }

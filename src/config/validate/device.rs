@@ -37,6 +37,11 @@ pub fn profile(
         has_profile: false,
     };
     no_assets(part, &mut context);
+    if part.content.registers.is_empty() && part.content.topics.is_empty() && context.complete {
+        let message = "this profile says nothing";
+        let help = "write `[[registers]]` of a Modbus device, or `[[topics]]` of one that sends";
+        context.error(Code::MissingField, Place { source: part.source, span: 0..0 }, message, help);
+    }
     let layers = part.content.registers.iter().map(|register| Layer { source: part.source, register });
     let written: Vec<Written<'_>> = layers.map(|own| Written { own, profile: None }).collect();
     let registers = resolve(&owner, &written, Some(part.source), &mut context);

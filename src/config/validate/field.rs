@@ -4,9 +4,10 @@ use super::super::diagnostic::{Code, Problem};
 use super::super::leaf::{At, Millis};
 use super::super::source::Place;
 use super::super::spec::{self, File};
-use super::super::{Broker, Bus, Device, Library, Link, Part, limits};
+use super::super::{Broker, Bus, Device, Library, Link, Part, Topic, limits};
 use super::assets::Assets;
 use super::device::DeviceWork;
+use super::sender::SenderWork;
 use super::topic::TopicWork;
 use super::{Context, Ids};
 use crate::point::Name;
@@ -146,22 +147,28 @@ fn unit_id(units: &mut BTreeMap<u8, Place>, unit: u8, place: Place, link: &Link,
 /// All brokers. `client` begins every default client id.
 pub fn brokers(
     parts: &[Part<File>],
+    library: &Library,
     client: &str,
     assets: &Assets,
+    zone: &TimeZone,
     context: &mut Context<'_>,
 ) -> Vec<Broker> {
     let mut list = Vec::new();
     for part in parts {
-        let work = TopicWork { source: part.source, assets };
+        let work = TopicWork { source: part.source, assets: Some(assets), zone, senders: None };
+        let senders = SenderWork { part, assets, zone, library };
         for broker in &part.content.mqtt {
             let client_id = broker.client_id.clone();
+            let own = broker.topics.iter().filter_map(|topic| work.resolve(topic, context));
+            let mut topics: Vec<Topic> = own.collect();
+            topics.extend(senders.resolve(broker, context));
             list.push(Broker {
                 id: broker.id.clone(),
                 host: broker.connect.host.clone(),
                 port: broker.connect.port.unwrap_or(MQTT_PORT),
                 client_id: client_id.unwrap_or_else(|| format!("{client}-{}", *broker.id)),
                 login: broker.login.as_ref().map(Into::into),
-                topics: broker.topics.iter().map(|topic| work.resolve(topic, context)).collect(),
+                topics,
             });
         }
     }

@@ -1,7 +1,8 @@
 //! What only the whole configuration can show: ids, references, ranges. Pure.
 //!
-//! Reading order: `assets` (the tree), `conditioning` (what is done to readings), `register` (one register, alone), `layout` (the registers of
-//! a device among each other), `device` (its own registers over its profile's), `field` (buses and
+//! Reading order: `assets` (the tree), `conditioning` (what is done to readings), `register` (one register,
+//! alone), `layout` (the registers of a device among each other), `device` (its own registers over its
+//! profile's), `topic` (what messages mean), `sender` (devices that send), `field` (buses and
 //! brokers), `history`, `rules`, `energy`.
 
 mod assets;
@@ -13,9 +14,12 @@ mod field;
 mod history;
 mod rules;
 mod topic;
+mod sender;
+mod pasted;
 mod energy;
 
 pub use device::profile;
+pub use pasted::pasted;
 pub use rules::RuleSource;
 
 use super::diagnostic::{Code, Problem, closest};
@@ -44,7 +48,7 @@ pub fn validate(
     let zone = site.as_ref().map_or(jiff::tz::TimeZone::UTC, |site| site.zone.clone());
     let buses = field::buses(parts, library, &assets, &zone, &mut context);
     let client = site.as_ref().map_or_else(String::new, |site| format!("plantroom-{}", site.id));
-    let brokers = field::brokers(parts, &client, &assets, &mut context);
+    let brokers = field::brokers(parts, library, &client, &assets, &zone, &mut context);
     let history = history::validate(parts, &assets.in_order, &mut context);
     // Rules and meters name points, meters name tariffs.
     let targets = context.targets(parts);

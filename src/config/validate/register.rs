@@ -385,7 +385,8 @@ fn kind(cell: Cell, factors: &[Factor]) -> ValueKind {
     }
 }
 
-fn takes(cell: Cell, place: Place, context: &mut Context<'_>) {
+/// Tells an order the type cannot come in.
+pub fn takes(cell: Cell, place: Place, context: &mut Context<'_>) {
     if !cell.encoding.takes(cell.order) {
         let fitting = |word: &&str| word.parse().is_ok_and(|order| cell.encoding.takes(order));
         let mut orders: Vec<Order> =
@@ -402,29 +403,40 @@ fn takes(cell: Cell, place: Place, context: &mut Context<'_>) {
 
 fn bits(written: &Written<'_>, cell: Cell, context: &mut Context<'_>) -> Option<Bits> {
     let layer = written.layer(|r| r.bit.is_some() || r.bits.is_some())?;
-    let (one, some) = (&layer.register.bit, &layer.register.bits);
-    let span = one.as_ref().map(At::span).or_else(|| some.as_ref().map(At::span))?;
+    let register = layer.register;
+    bit_choice(register.bit.as_ref(), register.bits.as_ref(), cell.encoding, layer.source, context)
+}
+
+/// Bits that are taken out of an integer, one of the two ways.
+pub fn bit_choice(
+    one: Option<&At<u8>>,
+    some: Option<&At<[u8; 2]>>,
+    encoding: Encoding,
+    source: usize,
+    context: &mut Context<'_>,
+) -> Option<Bits> {
+    let span = one.map(At::span).or_else(|| some.map(At::span))?;
     let (first, last) = match (one, some) {
         (Some(bit), _) => (**bit, **bit),
-        (None, bits) => bits.as_ref().map(|bits| (**bits).into())?,
+        (None, bits) => bits.map(|bits| (**bits).into())?,
     };
-    let width = width_bits(cell.encoding);
+    let width = width_bits(encoding);
     let wrong = if one.is_some() && some.is_some() {
         Some(("`bit` and `bits` are both given".to_owned(), "`bit` is a flag, `bits` a number".to_owned()))
-    } else if !cell.encoding.is_integer() {
-        let message = format!("{} has no bits to take out", cell.encoding);
+    } else if !encoding.is_integer() {
+        let message = format!("{encoding} has no bits to take out");
         Some((message, "bits are of an integer: u16, u32".to_owned()))
     } else if first > last {
         let message = format!("bits {first} to {last} are none");
         Some((message, "write the least significant first: [4, 7]".to_owned()))
     } else if u32::from(last) >= width {
-        let message = format!("{} has no bit {last}", cell.encoding);
+        let message = format!("{encoding} has no bit {last}");
         Some((message, format!("its bits are 0, the least significant, to {}", width - 1)))
     } else {
         None
     };
     if let Some((message, help)) = wrong {
-        context.error(Code::Bits, Place { source: layer.source, span }, message, &help);
+        context.error(Code::Bits, Place { source, span }, message, &help);
         return None;
     }
     Some(if one.is_some() { Bits::One(first) } else { Bits::Range { first, last } })
@@ -478,6 +490,31 @@ fn sentinels(written: &Written<'_>, cell: Cell, context: &mut Context<'_>) -> Ve
             context.error(Code::Sentinel, place, format!("{raw} is told twice"), "take one of them out");
         }
         list.push(Sentinel { raw, means: Means::from(at.means) });
+    }
+    list
+}
+
+/// Numbers of a message that are no measurement; of bytes as their type reads them.
+pub fn sentinel_list(
+    written: &[At<spec::Sentinel>],
+    encoding: Option<Encoding>,
+    source: usize,
+    context: &mut Context<'_>,
+) -> Vec<Sentinel> {
+    let mut list: Vec<Sentinel> = Vec::new();
+    for at in written {
+        let raw = encoding
+            .map_or(Some(at.raw), |encoding| sentinel(at.raw, Cell::new(Table::Holding, 0, encoding)));
+        let problem = match raw {
+            None => Some(format!("the type cannot be {}", at.raw)),
+            Some(raw) if list.iter().any(|other| other.raw == raw) => Some(format!("{raw} is told twice")),
+            Some(_) => None,
+        };
+        if let Some(message) = problem {
+            let help = "a number as the type reads it, each once";
+            context.error(Code::Sentinel, Place { source, span: at.span() }, message, help);
+        }
+        list.extend(raw.map(|raw| Sentinel { raw, means: Means::from(at.means) }));
     }
     list
 }

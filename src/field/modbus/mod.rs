@@ -23,7 +23,7 @@ mod line;
 mod line_mbap;
 mod line_rtu;
 mod dial;
-mod decode;
+use super::decode;
 mod agenda;
 mod plan;
 mod holes;

@@ -6,8 +6,16 @@
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// What has no members.
+macro_rules! no_members {
+    ($($name:ident: $kind:ty),*) => {
+        $(fn $name<E: Error>(self, _: $kind) -> Result<Self::Value, E> { Ok(None) })*
+    };
+}
 
 /// The pointers of one topic, each by its position in the list it was made of.
 #[derive(Debug, Default)]
@@ -35,6 +43,11 @@ impl Pointers {
         Ok(self.count - 1)
     }
 
+    /// Whether anything is looked for.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// The text each pointer leads to, by position; none where the message has no such member.
     /// An error means that the message as a whole is not JSON.
     pub fn find<'m>(&self, message: &'m str) -> Result<Vec<Option<&'m str>>, serde_json::Error> {
@@ -43,6 +56,87 @@ impl Pointers {
         Walk { node: &self.root, found: &mut found }.deserialize(&mut parser)?;
         parser.end()?;
         Ok(found)
+    }
+}
+
+/// The members of a list or an object as they stand in the message, each with its name; those of a
+/// list are numbered from 0. At most `most` of them, and whether there are more; none for what is
+/// neither.
+pub fn members(json: &str, most: usize) -> Option<(Vec<Member<'_>>, bool)> {
+    let mut parser = serde_json::Deserializer::from_str(json);
+    parser.deserialize_any(Members { most }).ok().flatten()
+}
+
+/// A member of a list or an object.
+pub type Member<'m> = (Cow<'m, str>, &'m str);
+
+struct Members {
+    most: usize,
+}
+
+impl<'m> Visitor<'m> for Members {
+    type Value = Option<(Vec<Member<'m>>, bool)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list or an object")
+    }
+
+    fn visit_map<A: MapAccess<'m>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut found, mut more) = (Vec::new(), false);
+        while let Some(key) = map.next_key_seed(Text)? {
+            let member = map.next_value::<&'m RawValue>()?.get();
+            if found.len() < self.most {
+                found.push((key, member));
+            } else {
+                more = true;
+            }
+        }
+        Ok(Some((found, more)))
+    }
+
+    fn visit_seq<A: SeqAccess<'m>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let (mut found, mut more) = (Vec::new(), false);
+        while let Some(item) = items.next_element::<&'m RawValue>()? {
+            if found.len() < self.most {
+                found.push((Cow::Owned(found.len().to_string()), item.get()));
+            } else {
+                more = true;
+            }
+        }
+        Ok(Some((found, more)))
+    }
+
+    no_members!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// A name, borrowed where no escape stands in it.
+struct Text;
+
+impl<'m> DeserializeSeed<'m> for Text {
+    type Value = Cow<'m, str>;
+
+    fn deserialize<D: Deserializer<'m>>(self, parser: D) -> Result<Self::Value, D::Error> {
+        parser.deserialize_str(self)
+    }
+}
+
+impl<'m> Visitor<'m> for Text {
+    type Value = Cow<'m, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member name")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, name: &'m str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
     }
 }
 
@@ -221,6 +315,21 @@ mod tests {
     #[test]
     fn an_escaped_member_name_is_found() {
         assert_eq!(find(&["/温度"], r#"{"\u6e29\u5ea6": 4}"#), [Some("4")]);
+    }
+
+    #[test]
+    fn members_of_lists_and_objects() {
+        let all = |json, most| {
+            let (members, more) = members(json, most)?;
+            let owned = members.into_iter().map(|(key, json)| format!("{key}={json}"));
+            Some((owned.collect::<Vec<_>>().join(" "), more))
+        };
+        assert_eq!(all(r#"[1.50, {"a":2}]"#, 9), Some((r#"0=1.50 1={"a":2}"#.into(), false)));
+        assert_eq!(all(r#"{"\u6e29":1,"b":"x","c":null}"#, 2), Some((r#"温=1 b="x""#.into(), true)));
+        assert_eq!(all("[]", 9), Some((String::new(), false)));
+        for neither in ["1", "\"x\"", "null", "true", "-1.5", ""] {
+            assert_eq!(all(neither, 9), None, "{neither}");
+        }
     }
 
     #[test]

@@ -31,7 +31,9 @@ mod tests;
 
 pub use client::wire;
 pub use json::PointerError;
-pub use mapping::{MappingError, PAYLOAD_MAX, WORD_MAX};
+pub use mapping::{
+    ITEMS_MAX, Mapped, Mapping, MappingError, PAYLOAD_MAX, Part, Tried, TriedValue, Unreadable, WORD_MAX,
+};
 pub use metrics::Metrics;
 pub use seen::{Fate, PAYLOAD_KEPT, SEEN_MESSAGES_MAX, SEEN_TOPICS_MAX, SeenMessage, SeenTopic};
 pub use status::{Status, StatusHandle, UNMAPPED_MAX, Unmapped};

@@ -15,7 +15,7 @@ use crate::clock::{Clock, Mono};
 use crate::config;
 use crate::field::{Ack, AckReceiver, AckSender, Fault, FieldBatch, Sample, acks};
 use crate::net::Backoff;
-use crate::point::{Address, PointId};
+use crate::point::{Address, PointId, UtcMs};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
@@ -364,12 +364,12 @@ impl Session {
             }
         };
         let mapped = self.mapping.map(&message.topic, &message.payload);
-        if let Some((address, why)) = &mapped.unreadable {
+        if let Some((what, why)) = &mapped.unreadable {
             self.metrics.undecodable.inc();
-            self.warn_unreadable(message, &format!("{address}: {why}"));
+            self.warn_unreadable(message, &format!("{what}: {why}"));
         }
         self.seen(message, fate(&mapped));
-        if mapped.samples.is_empty() {
+        if mapped.parts.is_empty() {
             self.metrics.unmapped.inc();
             self.status.unmapped(&message.topic, mapped.unknown, &message.payload, now);
             if let Some(ack) = ack {
@@ -377,17 +377,26 @@ impl Session {
             }
             return Ok(());
         }
-        self.fed.extend(mapped.samples.iter().map(|sample| sample.point));
-        self.inbox.push_back(FieldBatch {
-            device: self.device.clone(),
-            at: now,
-            at_error_ms: if message.retain { RETAINED_ERROR_MS } else { 0 },
-            source_at: None,
-            received_at: now,
-            samples: mapped.samples,
-            ack: ack.map(|ack| self.ack_tx.handle(ack, 1)),
-        });
+        self.enqueue(message, mapped, ack, now);
         Ok(())
+    }
+
+    /// One batch for each moment the message speaks of; it is acknowledged when all are on disk.
+    fn enqueue(&mut self, message: &Message, mapped: Mapped, ack: Option<Ack>, now: UtcMs) {
+        let parts = u32::try_from(mapped.parts.len()).unwrap_or(u32::MAX);
+        let handle = ack.map(|ack| self.ack_tx.handle(ack, parts));
+        self.fed.extend(mapped.samples().map(|sample| sample.point));
+        for part in mapped.parts {
+            self.inbox.push_back(FieldBatch {
+                device: self.device.clone(),
+                at: now,
+                at_error_ms: if message.retain { RETAINED_ERROR_MS } else { 0 },
+                source_at: part.source_at,
+                received_at: now,
+                samples: part.samples,
+                ack: handle.clone(),
+            });
+        }
     }
 
     fn count(&self, message: &Message) {
@@ -537,13 +546,12 @@ impl Session {
 }
 
 fn fate(mapped: &Mapped) -> Fate {
-    if mapped.samples.is_empty() {
-        return Fate::Unmapped { address: mapped.unknown.clone(), why: None };
+    let why = mapped.unreadable.as_ref().map(|(what, why)| format!("{what}: {why}"));
+    if mapped.parts.is_empty() {
+        return Fate::Unmapped { address: mapped.unknown.clone(), why };
     }
-    let failed = mapped.samples.iter().filter(|sample| sample.raw.is_err()).count();
-    let why = mapped.unreadable.as_ref().map(|(address, why)| format!("{address}: {why}"));
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Fate::Taken { samples: count(mapped.samples.len()), failed: count(failed), why }
+    Fate::Taken { samples: count(mapped.samples().count()), failed: count(mapped.failed()), why }
 }
 
 fn gauge(count: usize) -> i64 {

@@ -13,10 +13,11 @@ use super::metrics::{BrokerMetrics, Metrics};
 use super::status::StatusHandle;
 use super::task::{INBOX_MAX, RETAINED_ERROR_MS, Source, Timing};
 use crate::clock::Clock;
-use crate::config::{Broker, Login, Payload, Secret, Topic, TopicValue};
+use crate::config::{self, Broker, Login, Secret, topics_of};
 use crate::field::{Fault, FieldBatch, Raw};
 use crate::point::{Address, PointId, Value};
 use futures_util::{SinkExt, StreamExt};
+use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,23 @@ use tokio_util::sync::CancellationToken;
 /// Long enough that only a hang reaches it.
 const HANG: Duration = Duration::from_mins(1);
 const TOPIC: &str = "plant/ward-3/telemetry";
+/// What the source listens to.
+const TOPICS: &str = r#"
+[[topics]]
+topic = "plant/{asset}/telemetry"
+[[topics.values]]
+quantity = "temperature"
+pointer = "/t"
+assets = ["ward-3"]
+unit = "Cel"
+
+[[topics]]
+topic = "lift/{asset}/floor"
+[[topics.values]]
+quantity = "floor"
+assets = ["lift-1"]
+unit = "1"
+"#;
 
 /// Runs a source beside a script; the script's end stops it.
 async fn with_source(plant: Plant, script: impl Future<Output = ()>) {
@@ -56,23 +74,13 @@ const QUICK: Timing = Timing {
 };
 
 fn plant(listener: &TcpListener, capacity: usize, timing: Timing) -> Plant {
-    let value = |point: &str, payload| TopicValue { point: point.to_owned(), payload };
     let plan = Broker {
         id: "wards".parse().unwrap(),
         host: "127.0.0.1".to_owned(),
         port: listener.local_addr().unwrap().port(),
         client_id: "plantroom-test".to_owned(),
         login: Some(Login { username: "gateway".to_owned(), password: Secret::new("s3cret".to_owned()) }),
-        topics: vec![
-            Topic {
-                pattern: "plant/{asset}/telemetry".to_owned(),
-                values: vec![value("{asset}/temperature", Payload::Json { pointer: "/t".to_owned() })],
-            },
-            Topic {
-                pattern: "lift/{asset}/floor".to_owned(),
-                values: vec![value("{asset}/floor", Payload::Plain)],
-            },
-        ],
+        topics: topics_of(TOPICS, &TimeZone::UTC).unwrap().into_iter().map(|tried| tried.topic).collect(),
     };
     let known = [("ward-3/temperature", 1), ("lift-1/floor", 2)];
     let points: BTreeMap<Address, PointId> =
@@ -606,20 +614,30 @@ async fn refusals_are_named() {
 
 #[test]
 fn a_plan_that_cannot_work_is_refused() {
+    let topics = |pattern: &str| {
+        let text =
+            format!("topic = {pattern:?}\nasset = \"a\"\n[[values]]\nquantity = \"q\"\nunit = \"1\"\n");
+        let tried = topics_of(&text, &TimeZone::UTC).unwrap();
+        tried.into_iter().map(|tried| config::Topic {
+            // No file can say this: the check of the files refuses it.
+            unit: Some(config::Where::Captures("{nobody}".to_owned())),
+            ..tried.topic
+        })
+    };
     let plan = |client_id: &str, patterns: &[&str]| Broker {
         id: "wards".parse().unwrap(),
         host: "127.0.0.1".to_owned(),
         port: 1,
         client_id: client_id.to_owned(),
         login: None,
-        topics: patterns.iter().map(|p| Topic { pattern: (*p).to_owned(), values: Vec::new() }).collect(),
+        topics: patterns.iter().flat_map(|pattern| topics(pattern)).collect(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _inside = runtime.enter();
     for (plan, said) in [
         (plan("", &["a/b"]), "broker wards: client_id must not be empty"),
         (plan("x", &[]), "broker wards: no topics"),
-        (plan("x", &["a/#"]), "broker wards: topic pattern \"a/#\""),
+        (plan("x", &["a/b"]), "broker wards: \"{nobody}\": the topic pattern has no {nobody}"),
     ] {
         let (tx, _rx) = mpsc::channel(1);
         let built = Source::build(&plan, Arc::default(), Clock::system(), tx, &Metrics::default());

@@ -497,10 +497,23 @@ fn factors_apply_in_their_order_and_none_may_be_missing() {
     assert_eq!(read(&[]), Err(Fault::Decoding));
 }
 
+/// SplitMix64: the same seed, the same draws.
+struct Dice(u64);
+
+impl Dice {
+    /// An even draw from `0..sides`.
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % sides
+    }
+}
+
 /// The short way and the long way give the same.
 #[test]
 fn plain_numbers_are_what_the_long_way_makes_of_them() {
-    use super::super::line_model::Dice;
     let mut dice = Dice(7);
     let encodings = [Encoding::U16, Encoding::I16, Encoding::U32, Encoding::I32, Encoding::F32];
     for round in 0..200_000_u64 {
