@@ -44,7 +44,7 @@ count() {
 
 install_packages() {
   local wanted=() missing=()
-  wanted=(gcc libc6-dev pkg-config libmodbus-dev mosquitto mosquitto-clients influxdb victoria-metrics chromium fonts-wqy-microhei python3)
+  wanted=(gcc libc6-dev pkg-config libmodbus-dev mosquitto mosquitto-clients openssl influxdb victoria-metrics chromium fonts-wqy-microhei python3)
   command -v node >/dev/null || wanted+=(nodejs npm)
   python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
   for package in "${wanted[@]}"; do

@@ -54,8 +54,9 @@ fn summary(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
         let (host, port) = (&broker.host, broker.port);
         writeln!(
             out,
-            "Broker {} at {host}:{port}: {} topics, {points} points",
+            "Broker {} at {host}:{port}{}: {} topics, {points} points",
             broker.id,
+            if broker.tls.is_some() { " over TLS" } else { "" },
             broker.topics.len()
         )?;
     }

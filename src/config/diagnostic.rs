@@ -70,6 +70,10 @@ codes! {
     Environment = "environment",
     /// A secret that stands in the file, or whose `file:` cannot be read.
     Secret = "secret",
+    /// A file of a certificate or key that cannot be used.
+    Certificate = "certificate",
+    /// A password that would cross the network unencrypted (a warning).
+    Plaintext = "plaintext",
     /// The same id, point or unit id twice.
     Duplicate = "duplicate",
     /// A reference to what does not exist.
@@ -106,6 +110,8 @@ codes! {
     PointList = "point-list",
     /// A topic that is no pattern, or whose asset is not said.
     Topic = "topic",
+    /// Two entries that subscribe to the same topics of one broker (a warning).
+    TopicOverlap = "topic-overlap",
     /// A range whose ends are the wrong way round.
     Range = "range",
     /// A rule's limit outside its point's range, or on a point without numbers.

@@ -123,6 +123,18 @@ pub struct Endpoint {
     pub port: Option<u16>,
 }
 
+/// A broker: `mqtts://host`, `mqtt://host` or the bare host, each perhaps with a port.
+#[derive(Clone, Debug)]
+pub struct BrokerAddress {
+    pub tls: bool,
+    pub host: String,
+    pub port: Option<u16>,
+}
+
+/// A topic of plantroom's own, below `plantroom/`.
+#[derive(Clone, Debug)]
+pub struct OwnTopic(pub String);
+
 /// An `http` or `https` address without a login in it.
 #[derive(Clone, Debug)]
 pub struct HttpUrl(pub url::Url);
@@ -225,11 +237,12 @@ leaves! {
     Millis = "duration" { "type": "string", "pattern": "^[0-9.]+(ms|s|m|h|d)$" };
     Rate = "rate" { "type": "string", "pattern": "^[0-9.]+/(s|min|h|d)$", "examples": ["5/min", "0.1/s"] };
     Deadband = "deadband" { "type": ["string", "number"], "examples": [0.5, "1%"] };
-    Bytes = "size" { "type": "string", "pattern": "^[0-9.]+ ?(MiB|GiB|TiB)$", "examples": ["512MiB", "20GiB"] };
+    Bytes = "size" { "type": "string", "pattern": "^[0-9.]+ ?(B|KiB|MiB|GiB|TiB)$", "examples": ["64KiB", "512MiB", "20GiB"] };
     Zone = "time-zone" { "type": "string", "examples": ["Asia/Shanghai"] };
     Day = "date" { "type": "string" };
     Listen = "socket-address" { "type": "string", "examples": ["127.0.0.1:8420"] };
-    Endpoint = "host-port" { "type": "string", "examples": ["192.168.1.20:502", "gateway-3"] };
+    BrokerAddress = "broker" { "type": "string", "examples": ["mqtts://broker.example:8883", "192.168.1.20:1883"] };
+    OwnTopic = "own-topic" { "type": "string", "pattern": "^plantroom/", "examples": ["plantroom/main/state"] };
     Link = "link" { "type": "string", "examples": ["tcp://192.168.1.20:502", "rtu:///dev/ttyUSB0?baud=9600&parity=even"] };
     Encoding = "encoding" { "type": "string", "examples": ["u16", "f32", "bcd32", "text:16"] };
     Order = "byte-order" { "type": "string", "examples": ["abcd", "cdab"] };
@@ -429,6 +442,8 @@ impl Leaf for Bytes {
         let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
         let (number, unit) = text.split_at_checked(split).unwrap_or((text, ""));
         let factor = match unit {
+            "B" => 1,
+            "KiB" => 1 << 10,
             "MiB" => 1 << 20,
             "GiB" => 1 << 30,
             "TiB" => 1 << 40,
@@ -443,7 +458,7 @@ impl Leaf for Bytes {
     }
 }
 
-const SIZE_HELP: &str = "write \"512MiB\", \"20GiB\" or \"1TiB\"";
+const SIZE_HELP: &str = "write \"64KiB\", \"512MiB\", \"20GiB\" or \"1TiB\"";
 
 impl Leaf for Zone {
     fn parse(text: &str) -> Result<Zone, Wrong> {
@@ -490,6 +505,43 @@ impl Leaf for Endpoint {
             Some(Ok(port)) if port > 0 => Ok(Endpoint { host: host.to_owned(), port: Some(port) }),
             Some(_) => bad(),
         }
+    }
+}
+
+impl Leaf for BrokerAddress {
+    fn parse(text: &str) -> Result<BrokerAddress, Wrong> {
+        let (tls, rest) = match text.split_once("://") {
+            Some(("mqtts", rest)) => (true, rest),
+            Some(("mqtt", rest)) => (false, rest),
+            None => (false, text),
+            Some(_) => {
+                return wrong(Code::WrongValue, "begins with neither mqtts:// nor mqtt://", BROKER_HELP);
+            }
+        };
+        if rest.contains('@') {
+            let help = "write login = { username = \"...\", password = \"file:PATH\" }";
+            return wrong(Code::Secret, "holds a login", help);
+        }
+        match Endpoint::parse(rest) {
+            Ok(Endpoint { host, port }) => Ok(BrokerAddress { tls, host, port }),
+            Err(_) => wrong(Code::WrongValue, "is not the address of a broker", BROKER_HELP),
+        }
+    }
+}
+
+const BROKER_HELP: &str =
+    "\"mqtts://broker.example\" (port 8883), or without encryption \"192.168.1.20:1883\"";
+
+impl Leaf for OwnTopic {
+    fn parse(text: &str) -> Result<OwnTopic, Wrong> {
+        let own = text
+            .strip_prefix("plantroom/")
+            .is_some_and(|rest| rest.split('/').all(|level| !level.is_empty()));
+        if own && text.len() <= 1_024 && !text.contains(['+', '#', '{', '}', '\0']) {
+            return Ok(OwnTopic(text.to_owned()));
+        }
+        let help = "a plain topic below plantroom/, where no device listens: \"plantroom/main/state\"";
+        wrong(Code::Topic, "is not a topic of plantroom's own", help)
     }
 }
 
@@ -689,8 +741,14 @@ mod tests {
 
     #[test]
     fn sizes_are_whole_bytes() {
-        for (text, bytes) in [("1MiB", 1 << 20), ("1.5GiB", 3 << 29), ("20 GiB", 20 << 30), ("1TiB", 1 << 40)]
-        {
+        for (text, bytes) in [
+            ("256B", 256),
+            ("64KiB", 1 << 16),
+            ("1MiB", 1 << 20),
+            ("1.5GiB", 3 << 29),
+            ("20 GiB", 20 << 30),
+            ("1TiB", 1 << 40),
+        ] {
             assert_eq!(Bytes::parse(text).unwrap().0, bytes, "{text}");
         }
         for text in ["", "20", "GiB", "20GB", "20gib", "-1GiB", "0.3MiB", "20  GiB", "99999999999TiB"] {
@@ -721,6 +779,37 @@ mod tests {
             ["", ":502", "host:", "host:0", "host:70000", "tcp://host:502", "fe80::1", "[::1]x", "a b"]
         {
             assert!(endpoint(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_broker_is_reached_in_the_open_or_over_tls() {
+        let broker = |text| BrokerAddress::parse(text).map(|b| (b.tls, b.host, b.port));
+        assert_eq!(broker("mqtts://broker.example").unwrap(), (true, "broker.example".into(), None));
+        assert_eq!(broker("mqtts://[fe80::1]:8884").unwrap(), (true, "fe80::1".into(), Some(8884)));
+        assert_eq!(broker("mqtt://10.0.0.1:1884").unwrap(), (false, "10.0.0.1".into(), Some(1884)));
+        assert_eq!(broker("localhost").unwrap(), (false, "localhost".into(), None));
+        for text in
+            ["", "mqtts://", "ssl://host", "mqtts://host:0", "mqtt://u:p@host", "u@host", "mqtts://host/path"]
+        {
+            assert!(broker(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_will_goes_to_a_topic_of_our_own() {
+        assert!(OwnTopic::parse("plantroom/main/state").is_ok());
+        for text in [
+            "",
+            "plantroom",
+            "plantroom/",
+            "plant/x",
+            "plantroom/#",
+            "plantroom/+/a",
+            "plantroom//a",
+            "/plantroom/a",
+        ] {
+            assert!(OwnTopic::parse(text).is_err(), "{text}");
         }
     }
 

@@ -18,6 +18,10 @@ pub const FROZEN_AFTER_MS: RangeInclusive<u64> = 1_000..=30 * DAY_MS;
 pub const MIN_INTERVAL_MS: RangeInclusive<u64> = 0..=DAY_MS;
 /// Most time between two rows of a point in the history while it is read. Milliseconds.
 pub const HEARTBEAT_MS: RangeInclusive<u64> = 1_000..=7 * DAY_MS;
+/// How long a connected broker may say nothing. Milliseconds.
+pub const SILENT_AFTER_MS: RangeInclusive<u64> = 10_000..=7 * DAY_MS;
+/// How long an MQTT message may be allowed to be. Bytes.
+pub const MESSAGE_BYTES: RangeInclusive<u64> = 256..=16 << 20;
 /// How long a condition may have to hold before an alarm. Milliseconds.
 pub const ON_DELAY_MS: RangeInclusive<u64> = 0..=DAY_MS;
 /// What the files of the history may take. Bytes.
@@ -60,6 +64,8 @@ pub const STALE_AFTER_DEFAULT_MIN_MS: u64 = 5_000;
 pub const STALE_AFTER_DEFAULT_MQTT_MS: u64 = 300_000;
 /// Heartbeat of a point that reports by exception and does not say it. Milliseconds.
 pub const HEARTBEAT_DEFAULT_MS: u64 = 600_000;
+/// Longest MQTT message, where a broker says nothing. Bytes.
+pub const MESSAGE_BYTES_DEFAULT: u64 = 1 << 20;
 /// Lines in one forwarded request, where a target says nothing.
 pub const BATCH_LINES_DEFAULT: u32 = 5_000;
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `spec` (the files as they are written), `check` (the walk of the tree against
 //! the schema), `leaf` (units, durations, names ...), `points` (lists in CSV become the same
-//! registers), `validate` (what only the whole can show),
+//! registers), `certificates` (the files of TLS can be used), `validate` (what only the whole can show),
 //! [`plan`](Plan) (the result, with `link` and `encoding` for Modbus, `topic` and `pattern` for MQTT, and
 //! `conditioning` for what is done to readings), `diagnostic` (messages that point).
 //!
@@ -17,6 +17,7 @@ mod topic;
 mod spec;
 mod leaf;
 mod points;
+mod certificates;
 mod check;
 mod validate;
 mod diagnostic;
@@ -82,8 +83,10 @@ pub fn load_from(
 ) -> Result<Loaded, Diagnostics> {
     let mut loader = Loader::new(Outside { env, files, folder: main.parent().unwrap_or(Path::new("")) });
     let plan = loader.files(main).map(|parts| {
-        let library = Library { profiles: loader.profiles(&parts), points: loader.points(&parts) };
+        let (profiles, points) = (loader.profiles(&parts), loader.points(&parts));
+        let library = Library { profiles, points, folder: loader.outside.folder };
         let complete = loader.problems.is_empty();
+        certificates::check(&parts, loader.outside, &mut loader.problems);
         validate::validate(&parts, &library, complete, &mut loader.problems)
     });
     let diagnostics = Diagnostics::resolve(loader.problems, &loader.sources);
@@ -218,9 +221,11 @@ fn typed<T: DeserializeOwned>(tree: DeTable<'_>, mut walk: Walk<'_>) -> Option<P
 }
 
 /// What devices name: register maps, and point lists by their path as it is written.
-pub(crate) struct Library {
+pub(crate) struct Library<'a> {
     pub profiles: BTreeMap<String, Part<Profile>>,
     pub points: BTreeMap<String, Part<Vec<leaf::At<WrittenRegister>>>>,
+    /// Where the paths of a configuration begin.
+    pub folder: &'a Path,
 }
 
 /// A typed file and the index of its source.

@@ -6,6 +6,7 @@ use super::link::Link;
 use super::topic::Topic;
 use crate::point::{Address, Decimal, Declared, Name, Names, Unit, ValueKind};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Everything a gateway is told to be. Every reference in it is known to hold.
 #[derive(Clone, Debug)]
@@ -408,8 +409,25 @@ pub struct Broker {
     pub client_id: String,
     /// User name and password, if any.
     pub login: Option<Login>,
+    /// Certificates, if it is reached over TLS.
+    pub tls: Option<BrokerTls>,
+    /// Connected and without a message for so long it is silent. Milliseconds.
+    pub silent_after_ms: u64,
+    /// A longer message is not read. Bytes.
+    pub message_bytes_max: usize,
+    /// Topic the broker publishes to when the connection breaks, if any.
+    pub will: Option<String>,
     /// What is subscribed to.
     pub topics: Vec<Topic>,
+}
+
+/// Whom a connection over TLS trusts and what it shows; files, read for each connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BrokerTls {
+    /// The authority to trust, and no other; none for those of the operating system.
+    pub ca: Option<PathBuf>,
+    /// Certificate and private key to show.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// A user name with its secret.

@@ -2,8 +2,8 @@
 //! its manual. No flatten, no untagged: both lose the place a value stands at.
 
 use super::leaf::{
-    At, Bytes, Class, Day, Deadband, Endpoint, Former, Hex, Hours, HttpUrl, Listen, Millis, Pattern, Pointer,
-    ProfileName, Rate, Spot, TimeWord, Zone,
+    At, BrokerAddress, Bytes, Class, Day, Deadband, Former, Hex, Hours, HttpUrl, Listen, Millis, OwnTopic,
+    Pattern, Pointer, ProfileName, Rate, Spot, TimeWord, Zone,
 };
 use super::{
     Column, Encoding, Link, Order, Secret, Verdict as PlanVerdict, Written as PlanWritten, limits, plan,
@@ -502,12 +502,21 @@ pub enum Table {
 pub struct Broker {
     /// Its id, unique among buses, devices and brokers.
     pub id: At<Name>,
-    /// Host and port; the port is 1883 if none is given.
-    pub connect: Endpoint,
+    /// `mqtts://host:8883` over TLS, or in the open `host:1883`; the port may be left out.
+    pub connect: At<BrokerAddress>,
     /// Stable client id, so that the broker keeps the session; default `plantroom-SITE-ID`.
     pub client_id: Option<String>,
     /// User name and password, if the broker asks for them.
     pub login: Option<Login>,
+    /// Whom to trust and what to show, if `connect` begins with `mqtts://`.
+    pub tls: Option<At<BrokerTls>>,
+    /// A connected broker without a message for so long is said to be silent, and subscribed to again; default: the
+    /// longest `stale_after` of its topics.
+    pub silent_after: Option<At<Millis>>,
+    /// A longer message is not read: `256B` to `16MiB`; default `1MiB`.
+    pub message_max: Option<At<Bytes>>,
+    /// What the broker tells others when this connection breaks. Off if left out.
+    pub will: Option<Will>,
     /// What is subscribed to.
     #[serde(default)]
     pub topics: Vec<At<Topic>>,
@@ -534,6 +543,27 @@ pub struct MqttDevice {
     pub without: Option<At<Vec<At<Name>>>>,
     /// Without a new value for this long its points are stale: 1s to 7d, default the profile's.
     pub stale_after: Option<At<Millis>>,
+}
+
+/// Certificates of a broker; the files are read again for each connection.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerTls {
+    /// PEM file of the authority that signed the broker's certificate; no other is then trusted. Default: those of the
+    /// operating system. Paths begin at the folder of the main file.
+    pub ca: Option<At<String>>,
+    /// PEM file of the certificate to show to the broker, with its chain.
+    pub certificate: Option<At<String>>,
+    /// PEM file of that certificate's private key, not encrypted; only plantroom may read it.
+    pub key: Option<At<String>>,
+}
+
+/// A last will: MQTT's word for a message the broker publishes for a client that is gone.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Will {
+    /// Topic below `plantroom/`.
+    pub topic: OwnTopic,
 }
 
 /// A user name with its password.

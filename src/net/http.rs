@@ -46,7 +46,7 @@ pub fn socket_client(socket: &Path, timeouts: HttpTimeouts) -> Result<reqwest::C
     // Nothing is encrypted on the way to oneself, so no certificate is read.
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(TlsError::from)?
+        .map_err(TlsError::Protocol)?
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
     Ok(builder(timeouts).tls_backend_preconfigured(tls).unix_socket(socket).build()?)

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** dials nothing itself; it only makes what others dial with.
 //!
-//! Reading order: [`Backoff`], [`install_crypto`] and [`tls_config`], [`http_client`], [`socket_client`].
+//! Reading order: [`Backoff`], [`install_crypto`], [`tls_config`] and [`tls_config_with`], [`http_client`], [`socket_client`].
 
 mod backoff;
 mod tls;
@@ -10,4 +10,4 @@ mod http;
 
 pub use backoff::Backoff;
 pub use http::{HttpError, HttpTimeouts, http_client, socket_client};
-pub use tls::{TlsError, install_crypto, tls_config};
+pub use tls::{Pems, TlsError, explain_tls, install_crypto, tls_config, tls_config_with};

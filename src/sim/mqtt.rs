@@ -270,6 +270,10 @@ mod tests {
             port: address.port(),
             client_id: "plantroom-demo".to_owned(),
             login: None,
+            tls: None,
+            silent_after_ms: 300_000,
+            message_bytes_max: 1 << 20,
+            will: None,
             topics: topics.into_iter().map(|tried| tried.topic).collect(),
         };
         let known =

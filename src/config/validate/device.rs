@@ -17,7 +17,7 @@ pub struct DeviceWork<'a> {
     pub device: &'a spec::Device,
     pub assets: &'a Assets,
     pub zone: &'a TimeZone,
-    pub library: &'a Library,
+    pub library: &'a Library<'a>,
 }
 
 /// A profile alone: its registers with their points, for an asset of that name.

@@ -1,20 +1,17 @@
-//! Buses and brokers.
+//! Buses.
 
 use super::super::diagnostic::{Code, Problem};
 use super::super::leaf::{At, Millis};
 use super::super::source::Place;
 use super::super::spec::{self, File};
-use super::super::{Broker, Bus, Device, Library, Link, Part, Topic, limits};
+use super::super::{Bus, Device, Library, Link, Part, limits};
 use super::assets::Assets;
 use super::device::DeviceWork;
-use super::sender::SenderWork;
-use super::topic::TopicWork;
 use super::{Context, Ids};
 use crate::point::Name;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 
-const MQTT_PORT: u16 = 1883;
 /// Modbus reserves 248 to 254; 255 addresses the gateway itself.
 const RESERVED_UNIT_IDS: std::ops::RangeInclusive<u8> = 248..=254;
 /// MODBUS over Serial Line V1.02, 2.2: 0 is the broadcast, which nobody answers.
@@ -23,7 +20,7 @@ const SERIAL_UNIT_IDS: std::ops::RangeInclusive<u8> = 1..=247;
 /// All buses. Ids of buses, devices and brokers are one family: each names a source of batches.
 pub fn buses(
     parts: &[Part<File>],
-    library: &Library,
+    library: &Library<'_>,
     assets: &Assets,
     zone: &TimeZone,
     context: &mut Context<'_>,
@@ -142,35 +139,4 @@ fn unit_id(units: &mut BTreeMap<u8, Place>, unit: u8, place: Place, link: &Link,
     } else {
         units.insert(unit, place);
     }
-}
-
-/// All brokers. `client` begins every default client id.
-pub fn brokers(
-    parts: &[Part<File>],
-    library: &Library,
-    client: &str,
-    assets: &Assets,
-    zone: &TimeZone,
-    context: &mut Context<'_>,
-) -> Vec<Broker> {
-    let mut list = Vec::new();
-    for part in parts {
-        let work = TopicWork { source: part.source, assets: Some(assets), zone, senders: None };
-        let senders = SenderWork { part, assets, zone, library };
-        for broker in &part.content.mqtt {
-            let client_id = broker.client_id.clone();
-            let own = broker.topics.iter().filter_map(|topic| work.resolve(topic, context));
-            let mut topics: Vec<Topic> = own.collect();
-            topics.extend(senders.resolve(broker, context));
-            list.push(Broker {
-                id: broker.id.clone(),
-                host: broker.connect.host.clone(),
-                port: broker.connect.port.unwrap_or(MQTT_PORT),
-                client_id: client_id.unwrap_or_else(|| format!("{client}-{}", *broker.id)),
-                login: broker.login.as_ref().map(Into::into),
-                topics,
-            });
-        }
-    }
-    list
 }

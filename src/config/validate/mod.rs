@@ -2,8 +2,8 @@
 //!
 //! Reading order: `assets` (the tree), `conditioning` (what is done to readings), `register` (one register,
 //! alone), `layout` (the registers of a device among each other), `device` (its own registers over its
-//! profile's), `topic` (what messages mean), `sender` (devices that send), `field` (buses and
-//! brokers), `history`, `rules`, `energy`.
+//! profile's), `field` (buses), `topic` (what messages mean), `sender` (devices that send), `broker`,
+//! `history`, `rules`, `energy`.
 
 mod assets;
 mod conditioning;
@@ -11,6 +11,7 @@ mod register;
 mod layout;
 mod device;
 mod field;
+mod broker;
 mod history;
 mod rules;
 mod topic;
@@ -37,7 +38,7 @@ const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr
 /// The plan, if there is a site at all; whether it may be used the problems say.
 pub fn validate(
     parts: &[Part<File>],
-    library: &Library,
+    library: &Library<'_>,
     complete: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<(Plan, BTreeMap<Name, RuleSource>)> {
@@ -48,7 +49,7 @@ pub fn validate(
     let zone = site.as_ref().map_or(jiff::tz::TimeZone::UTC, |site| site.zone.clone());
     let buses = field::buses(parts, library, &assets, &zone, &mut context);
     let client = site.as_ref().map_or_else(String::new, |site| format!("plantroom-{}", site.id));
-    let brokers = field::brokers(parts, library, &client, &assets, &zone, &mut context);
+    let brokers = broker::brokers(parts, library, &client, &assets, &zone, &mut context);
     let history = history::validate(parts, &assets.in_order, &mut context);
     // Rules and meters name points, meters name tariffs.
     let targets = context.targets(parts);

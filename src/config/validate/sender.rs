@@ -19,7 +19,7 @@ pub struct SenderWork<'a> {
     pub part: &'a Part<File>,
     pub assets: &'a Assets,
     pub zone: &'a TimeZone,
-    pub library: &'a Library,
+    pub library: &'a Library<'a>,
 }
 
 impl<'a> SenderWork<'a> {

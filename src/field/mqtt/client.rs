@@ -6,22 +6,30 @@
 //! reconnect.
 //!
 //! **Invariant:** watches only. No call in this file publishes; the one `Publish` made here is
-//! the name of a packet id in an acknowledgement.
+//! the name of a packet id in an acknowledgement. A last will, where one is configured, is part of
+//! the CONNECT: the broker publishes it, below `plantroom/`, when we are gone.
 
-use crate::config::Login;
+use crate::config::{BrokerTls, Login};
 use crate::field::PacketId;
-use crate::net::Backoff;
+use crate::net::{Backoff, Pems, TlsError, explain_tls, tls_config_with};
 use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, ConnectionError, EventLoop, Incoming, MqttOptions, NetworkOptions, Outgoing, Publish, QoS,
-    StateError, SubscribeFilter, SubscribeReasonCode,
+    AsyncClient, ConnectReturnCode, ConnectionError, EventLoop, Incoming, LastWill, MqttOptions,
+    NetworkOptions, Outgoing, Publish, QoS, StateError, SubscribeFilter, SubscribeReasonCode,
+    TlsConfiguration, Transport,
 };
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest packet that is taken, in bytes. Well above [`super::mapping::PAYLOAD_MAX`]: a
-/// message between the two is unreadable but can be acknowledged, while one beyond this breaks
-/// the connection, and a broker that keeps it would break the next one with it.
-pub const PACKET_MAX: usize = 16 << 20;
+/// The longest packet that is taken, in bytes. Twice the longest message a broker may be
+/// configured to give us: what is longer than configured is not read but can be acknowledged,
+/// while one beyond this breaks the connection, and a broker that keeps it would break the next
+/// one with it.
+pub const PACKET_MAX: usize = 32 << 20;
+/// The longest certificate or key file, in bytes: the bundle of an operating system has 0.2 MiB.
+const PEM_MAX: u64 = 4 << 20;
 /// Requests waiting to be written: acknowledgements beyond it wait in the [`super::order`].
 const REQUESTS: usize = 64;
 /// A connection that is not accepted, or a write that is not taken, within this is lost.
@@ -38,6 +46,10 @@ pub struct Options {
     pub client_id: String,
     /// User name and password, if any.
     pub login: Option<Login>,
+    /// Certificates, if it is to be TLS.
+    pub tls: Option<BrokerTls>,
+    /// Topic of the last will, if there is to be one.
+    pub will: Option<String>,
     /// Pings go out this often; a broker silent for twice as long is lost. At least 1 s.
     pub keep_alive: Duration,
 }
@@ -80,6 +92,7 @@ pub enum Event {
 /// One connection, made again and again.
 pub struct Link {
     event_loop: EventLoop,
+    tls: Option<BrokerTls>,
     requests: Requests,
     backoff: Backoff,
     pause: Option<Duration>,
@@ -101,12 +114,17 @@ impl Link {
         if let Some(login) = &options.login {
             mqtt.set_credentials(&login.username, login.password.expose());
         }
+        if let Some(topic) = &options.will {
+            let words = serde_json::json!({ "client": options.client_id, "state": "gone" }).to_string();
+            // Not retained: nobody publishes that we are back, and it would say "gone" for ever.
+            mqtt.set_last_will(LastWill::new(topic, words, QoS::AtLeastOnce, false));
+        }
         let (client, mut event_loop) = AsyncClient::new(mqtt, REQUESTS);
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
         network.set_connection_timeout(NETWORK_TIMEOUT_S);
         event_loop.set_network_options(network);
-        Link { event_loop, requests: Requests(client), backoff, pause: None }
+        Link { event_loop, tls: options.tls.clone(), requests: Requests(client), backoff, pause: None }
     }
 
     /// Where requests of this connection are put.
@@ -122,6 +140,10 @@ impl Link {
         if let Some(pause) = self.pause.take() {
             tokio::time::sleep(pause).await;
         }
+        if let Err(reason) = self.prepare_tls().await {
+            self.drop_connection();
+            return Event::Lost(reason);
+        }
         match self.event_loop.poll().await {
             Ok(rumqttc::Event::Incoming(packet)) => self.incoming(packet),
             Ok(rumqttc::Event::Outgoing(Outgoing::Disconnect)) => Event::Left,
@@ -131,6 +153,18 @@ impl Link {
                 Event::Lost(explain(&error))
             }
         }
+    }
+
+    /// Reads the certificates anew before each connection, so that a renewed one needs no restart.
+    async fn prepare_tls(&mut self) -> Result<(), String> {
+        let Some(tls) = self.tls.clone().filter(|_| self.event_loop.network.is_none()) else {
+            return Ok(());
+        };
+        // Files, and the parsing of some hundred authorities: not on a thread that others wait for.
+        let read = tokio::task::spawn_blocking(move || transport(&tls));
+        let transport = read.await.map_err(|error| error.to_string())??;
+        self.event_loop.mqtt_options.set_transport(transport);
+        Ok(())
     }
 
     /// Throws the connection away, with everything queued for it. The broker sends again what
@@ -195,8 +229,31 @@ impl Requests {
     }
 }
 
+/// A TLS transport out of the files as they are now.
+fn transport(tls: &BrokerTls) -> Result<Transport, String> {
+    let read = |path: &PathBuf| pem(path).map_err(|error| format!("{}: {error}", path.display()));
+    let ca = tls.ca.as_ref().map(read).transpose()?;
+    let identity = match &tls.identity {
+        Some((certificate, key)) => Some((read(certificate)?, read(key)?)),
+        None => None,
+    };
+    let identity = identity.as_ref().map(|(certificate, key)| (&certificate[..], &key[..]));
+    let said = |error: TlsError| format!("no TLS with the files configured: {error}");
+    let config = tls_config_with(Pems { ca: ca.as_deref(), identity }).map_err(said)?;
+    Ok(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(config))))
+}
+
+fn pem(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    std::fs::File::open(path)?.take(PEM_MAX).read_to_end(&mut text)?;
+    Ok(text)
+}
+
 /// The error in words that name the remedy where there is one.
 fn explain(error: &ConnectionError) -> String {
+    if let Some(words) = explain_tls(error) {
+        return words;
+    }
     match error {
         ConnectionError::MqttState(StateError::Deserialization(
             rumqttc::Error::PayloadSizeLimitExceeded(size),
@@ -212,8 +269,26 @@ fn explain(error: &ConnectionError) -> String {
         }
         ConnectionError::NetworkTimeout => "no connection in time".to_owned(),
         ConnectionError::FlushTimeout => "the broker takes no data".to_owned(),
-        ConnectionError::ConnectionRefused(code) => format!("the broker refuses the connection: {code:?}"),
+        ConnectionError::ConnectionRefused(code) => refusal(*code).to_owned(),
+        ConnectionError::Tls(rumqttc::TlsError::DNSName(_)) => {
+            "the host is no name a certificate can be for: see `connect`".to_owned()
+        }
         other => other.to_string(),
+    }
+}
+
+/// MQTT 3.1.1, table 3.1.
+fn refusal(code: ConnectReturnCode) -> &'static str {
+    match code {
+        ConnectReturnCode::BadUserNamePassword => "the broker refuses user name or password: see `login`",
+        // What mosquitto answers to a wrong password, too.
+        ConnectReturnCode::NotAuthorized => {
+            "the broker does not let this client in: see `login`, and the broker's access rules"
+        }
+        ConnectReturnCode::BadClientId => "the broker refuses the client id: see `client_id`",
+        ConnectReturnCode::RefusedProtocolVersion => "the broker does not speak MQTT 3.1.1",
+        ConnectReturnCode::ServiceUnavailable => "the broker says it cannot serve now",
+        ConnectReturnCode::Success => "the broker accepts and refuses at once",
     }
 }
 

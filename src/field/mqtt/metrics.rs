@@ -25,8 +25,13 @@ pub struct Metrics {
     connections: Family<Label, Counter>,
     acks: Family<Label, Counter>,
     acks_stale: Family<Label, Counter>,
+    too_long: Family<Label, Counter>,
+    sessions_lost: Family<Label, Counter>,
+    silences: Family<Label, Counter>,
     connected: Family<Label, Gauge>,
     in_flight: Family<Label, Gauge>,
+    in_flight_max: Family<Label, Gauge>,
+    silent: Family<Label, Gauge>,
     waiting: Family<Label, Gauge>,
 }
 
@@ -53,10 +58,20 @@ pub struct BrokerMetrics {
     pub acks: Counter,
     /// Acknowledgements of an earlier connection, discarded.
     pub acks_stale: Counter,
+    /// Messages longer than allowed, acknowledged and not read.
+    pub too_long: Counter,
+    /// Connections on which the broker had forgotten our session.
+    pub sessions_lost: Counter,
+    /// Times a connected broker said nothing for longer than it may.
+    pub silences: Counter,
     /// 1 while connected.
     pub connected: Gauge,
     /// Messages the broker waits for.
     pub in_flight: Gauge,
+    /// Most messages the broker waited for at once.
+    pub in_flight_max: Gauge,
+    /// 1 while connected and silent for longer than it may be.
+    pub silent: Gauge,
     /// Batches waiting for room in `readings`.
     pub waiting: Gauge,
 }
@@ -77,11 +92,28 @@ impl Metrics {
         counter("connections", "Connections made to the broker", &self.connections);
         counter("acks", "Acknowledgements sent to the broker", &self.acks);
         counter("acks_stale", "Acknowledgements of an earlier connection, discarded", &self.acks_stale);
+        counter("too_long", "Messages longer than message_max, not read", &self.too_long);
+        counter(
+            "sessions_lost",
+            "Connections on which the broker had forgotten the session: what was sent meanwhile is lost",
+            &self.sessions_lost,
+        );
+        counter(
+            "silences",
+            "Times the connected broker was silent for longer than silent_after",
+            &self.silences,
+        );
         let mut gauge = |name: &str, help: &str, family: &Family<Label, Gauge>| {
             registry.register(format!("mqtt_{name}"), help, family.clone());
         };
         gauge("connected", "1 while connected to the broker", &self.connected);
         gauge("in_flight", "Messages the broker waits for", &self.in_flight);
+        gauge(
+            "in_flight_max",
+            "Most messages the broker waited for at once: its window, once it was full",
+            &self.in_flight_max,
+        );
+        gauge("silent", "1 while the connected broker is silent for longer than silent_after", &self.silent);
         gauge("waiting", "Batches waiting for room in readings", &self.waiting);
     }
 
@@ -99,8 +131,13 @@ impl Metrics {
             connections: self.connections.get_or_create_owned(&label),
             acks: self.acks.get_or_create_owned(&label),
             acks_stale: self.acks_stale.get_or_create_owned(&label),
+            too_long: self.too_long.get_or_create_owned(&label),
+            sessions_lost: self.sessions_lost.get_or_create_owned(&label),
+            silences: self.silences.get_or_create_owned(&label),
             connected: self.connected.get_or_create_owned(&label),
             in_flight: self.in_flight.get_or_create_owned(&label),
+            in_flight_max: self.in_flight_max.get_or_create_owned(&label),
+            silent: self.silent.get_or_create_owned(&label),
             waiting: self.waiting.get_or_create_owned(&label),
         }
     }

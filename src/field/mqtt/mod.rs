@@ -10,17 +10,23 @@
 //! with a larger window is cut off until they are gone: it keeps its messages and sends them
 //! again. QoS 0 cannot be kept by anyone; what finds the inbox full is dropped and counted.
 //!
+//! **A session that is lost** (a broker restarted without its memory) is a gap: counted, logged and
+//! kept in [`Status`]. Which messages were in it nobody knows, so no point gets a worse quality for
+//! it than its own silence gives it. **A broker that is connected and silent** is said to be, and
+//! subscribed to again (`silence`); its points grow stale by their own rule.
+//!
 //! **Invariant:** it publishes nothing. Nothing is acknowledged that is not committed, nor under
 //! an id of another connection; a connection lost for [`LOST_GRACE`] is said for every point
 //! that came from here.
 //!
 //! Reading order: `mapping` (what a message means) with `json`, `order` (what may be
-//! acknowledged), `task` (the loop), `client` (the only file that knows the crate), `status`,
-//! `seen` (the last messages of each topic), `metrics`.
+//! acknowledged), `silence` (when one is suspicious), `task` (the loop), `client` (the only file that knows
+//! the crate), `status`, `seen` (the last messages of each topic), `metrics`.
 
 mod json;
 mod mapping;
 mod order;
+mod silence;
 mod task;
 mod client;
 mod status;
@@ -36,5 +42,5 @@ pub use mapping::{
 };
 pub use metrics::Metrics;
 pub use seen::{Fate, PAYLOAD_KEPT, SEEN_MESSAGES_MAX, SEEN_TOPICS_MAX, SeenMessage, SeenTopic};
-pub use status::{Status, StatusHandle, UNMAPPED_MAX, Unmapped};
+pub use status::{Gap, Status, StatusHandle, UNMAPPED_MAX, Unmapped};
 pub use task::{BuildError, INBOX_MAX, LOST_GRACE, RETAINED_ERROR_MS, Source};

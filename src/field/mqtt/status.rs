@@ -29,10 +29,29 @@ pub struct Status {
     pub messages: u64,
     /// Connections since the start.
     pub connections: u64,
+    /// How often a broker had forgotten our session since the start; what was sent meanwhile is lost.
+    pub sessions_lost: u64,
+    /// The last time that happened.
+    pub gap: Option<Gap>,
+    /// Connected and without a message since then, for longer than it may be.
+    pub silent_since: Option<UtcMs>,
+    /// Most messages unacknowledged at once since the start: the broker's window, once it was full.
+    pub in_flight_max: usize,
     /// Topics seen that lead to no known point.
     pub unmapped: Vec<Unmapped>,
     /// Messages on further such topics, beyond [`UNMAPPED_MAX`] of them.
     pub unmapped_unlisted: u64,
+}
+
+/// A stretch in which messages may have been sent that nobody will see: from the end of a
+/// connection, to the next one without its session. What already waited at the broker when it
+/// forgot the session is gone as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// When the connection ended.
+    pub from: UtcMs,
+    /// When the next one stood.
+    pub to: UtcMs,
 }
 
 /// A topic that leads to no known point.

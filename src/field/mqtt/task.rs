@@ -10,7 +10,8 @@ use super::mapping::{Mapped, Mapping, MappingError, shorten};
 use super::metrics::{BrokerMetrics, Metrics};
 use super::order::{AckOrder, Arrival};
 use super::seen::{Arrived, Fate};
-use super::status::StatusHandle;
+use super::silence::{Remedy, Silence};
+use super::status::{Gap, StatusHandle};
 use crate::clock::{Clock, Mono};
 use crate::config;
 use crate::field::{Ack, AckReceiver, AckSender, Fault, FieldBatch, Sample, acks};
@@ -106,7 +107,8 @@ impl Source {
             return Err(BuildError::ClientId(broker.to_owned()));
         }
         let mapping = Mapping::new(&plan.topics, points)
-            .map_err(|error| BuildError::Mapping { broker: broker.to_owned(), error })?;
+            .map_err(|error| BuildError::Mapping { broker: broker.to_owned(), error })?
+            .within(plan.message_bytes_max);
         let filters: Vec<String> = mapping.filters().into_iter().collect();
         if filters.is_empty() {
             return Err(BuildError::NoTopics(broker.to_owned()));
@@ -116,6 +118,8 @@ impl Source {
             port: plan.port,
             client_id: plan.client_id.clone(),
             login: plan.login.clone(),
+            tls: plan.tls.clone(),
+            will: plan.will.clone(),
             keep_alive: timing.keep_alive,
         };
         let seed = fingerprint(&plan.client_id, &clock.utc().0.to_le_bytes());
@@ -128,12 +132,16 @@ impl Source {
             metrics: metrics.of(broker),
             state: State::Down { since: clock.mono(), told: false, reason: None },
             order: AckOrder::default(),
+            in_flight_max: 0,
             inbox: VecDeque::new(),
             hold: false,
             leaving: None,
             status: StatusHandle::default(),
             unreadable: Throttle::default(),
             overfull: Throttle::default(),
+            too_long: Throttle::default(),
+            silence: Silence::new(plan.silent_after_ms),
+            message_bytes_max: plan.message_bytes_max,
             lost_grace_ms: u64::try_from(timing.lost_grace.as_millis()).unwrap_or(u64::MAX),
             mapping,
             filters,
@@ -163,7 +171,7 @@ impl Source {
             if session.is_stable() {
                 link.proved_stable();
             }
-            if let Err(Cut(reason)) = session.handle(event) {
+            if let Err(Cut(reason)) = event.and_then(|event| session.handle(event)) {
                 link.drop_connection();
                 session.lost(reason);
             }
@@ -213,6 +221,8 @@ struct Session {
     ack_rx: AckReceiver,
     requests: Requests,
     order: AckOrder,
+    /// Most messages the broker waited for at once.
+    in_flight_max: usize,
     /// Batches in order of arrival, waiting for `readings`.
     inbox: VecDeque<FieldBatch>,
     /// Cut off because the inbox was full, until it is empty: by then most of what the broker
@@ -226,6 +236,9 @@ struct Session {
     metrics: BrokerMetrics,
     unreadable: Throttle,
     overfull: Throttle,
+    too_long: Throttle,
+    silence: Silence,
+    message_bytes_max: usize,
     lost_grace_ms: u64,
 }
 
@@ -235,7 +248,7 @@ impl Session {
         &mut self,
         mut polling: Pin<&mut impl Future<Output = Event>>,
         stop: &CancellationToken,
-    ) -> Option<Event> {
+    ) -> Option<Result<Event, Cut>> {
         loop {
             self.acknowledge();
             if self.has_left() {
@@ -266,9 +279,13 @@ impl Session {
                     self.hold &= !self.inbox.is_empty();
                     self.metrics.waiting.set(gauge(self.inbox.len()));
                 }
-                Turn::Tick => self.tick(),
+                Turn::Tick => {
+                    if let Err(cut) = self.tick() {
+                        return Some(Err(cut));
+                    }
+                }
                 Turn::NobodyListens => return None,
-                Turn::Event(event) => return Some(event),
+                Turn::Event(event) => return Some(Ok(event)),
             }
         }
     }
@@ -296,23 +313,34 @@ impl Session {
         self.order.connected(session_present);
         self.metrics.connections.inc();
         self.metrics.connected.set(1);
+        self.silence.connected(self.clock.mono());
         self.state = State::Up { since: self.clock.mono() };
         let now = self.clock.utc();
-        let mut again = false;
+        let mut gap = None;
         self.status.update(|status| {
-            again = status.connections > 0;
+            // Of the first connection nobody knows whether there was a session to lose.
+            if status.connections > 0 && !session_present {
+                gap = Some(Gap { from: status.since, to: now });
+                status.gap = gap;
+                status.sessions_lost += 1;
+            }
             status.connected = true;
             status.since = now;
             status.reason = None;
             status.connections += 1;
         });
         tracing::info!(broker = %self.device, session_present, "Connected to the MQTT broker.");
-        if again && !session_present {
-            tracing::warn!(
-                broker = %self.device,
-                "The MQTT broker has forgotten the session: what was sent meanwhile is lost."
+        if let Some(Gap { from, to }) = gap {
+            self.metrics.sessions_lost.inc();
+            tracing::error!(
+                broker = %self.device, %from, %to,
+                "The MQTT broker has forgotten the session: what was sent meanwhile is lost. Let it keep its sessions on disk."
             );
         }
+        self.subscribe()
+    }
+
+    fn subscribe(&mut self) -> Result<(), Cut> {
         if self.requests.subscribe(&self.filters) {
             Ok(())
         } else {
@@ -363,11 +391,7 @@ impl Session {
                 }
             }
         };
-        let mapped = self.mapping.map(&message.topic, &message.payload);
-        if let Some((what, why)) = &mapped.unreadable {
-            self.metrics.undecodable.inc();
-            self.warn_unreadable(message, &format!("{what}: {why}"));
-        }
+        let mapped = self.map(message);
         self.seen(message, fate(&mapped));
         if mapped.parts.is_empty() {
             self.metrics.unmapped.inc();
@@ -399,7 +423,34 @@ impl Session {
         }
     }
 
-    fn count(&self, message: &Message) {
+    /// What a message says; what it should say and does not is told.
+    fn map(&mut self, message: &Message) -> Mapped {
+        let mapped = self.mapping.map(&message.topic, &message.payload);
+        if message.payload.len() > self.message_bytes_max {
+            self.too_long(message);
+        } else if let Some((what, why)) = &mapped.unreadable {
+            self.metrics.undecodable.inc();
+            self.warn_unreadable(message, &format!("{what}: {why}"));
+        }
+        mapped
+    }
+
+    fn too_long(&mut self, message: &Message) {
+        self.metrics.too_long.inc();
+        if let Some(more) = self.too_long.allow(self.clock.mono()) {
+            tracing::warn!(
+                broker = %self.device, topic = %shorten(message.topic.as_bytes()), more,
+                bytes = message.payload.len(), message_max = self.message_bytes_max,
+                "An MQTT message is too long and was not read. Raise message_max, or publish less at once."
+            );
+        }
+    }
+
+    fn count(&mut self, message: &Message) {
+        // The broker's own last word proves nothing about who publishes.
+        if !message.retain {
+            self.heard();
+        }
         let now = self.clock.utc();
         self.metrics.messages.inc();
         self.metrics.bytes.inc_by(message.payload.len() as u64);
@@ -420,6 +471,33 @@ impl Session {
             at: self.clock.utc(),
         };
         self.status.seen(arrived, fate);
+    }
+
+    fn heard(&mut self) {
+        let Some(silence_ms) = self.silence.heard(self.clock.mono()) else { return };
+        self.metrics.silent.set(0);
+        self.status.update(|status| status.silent_since = None);
+        tracing::info!(broker = %self.device, silence_s = silence_ms / 1_000, "Messages come again.");
+    }
+
+    /// Connected, and without a message for too long.
+    fn silent(&mut self, remedy: Remedy) -> Result<(), Cut> {
+        let now = self.clock.utc();
+        if remedy == Remedy::Reconnect {
+            return Err(Cut("connected, but no message comes".to_owned()));
+        }
+        self.metrics.silences.inc();
+        self.metrics.silent.set(1);
+        let mut since = now;
+        self.status.update(|status| {
+            since = status.last_message_at.map_or(status.since, |at| at.max(status.since));
+            status.silent_since = Some(since);
+        });
+        tracing::warn!(
+            broker = %self.device, %since,
+            "The MQTT broker is connected and no message comes. Subscribing again; see who should publish, and the broker's access rules."
+        );
+        self.subscribe()
     }
 
     /// `readings` does not keep up and the inbox is full.
@@ -466,11 +544,18 @@ impl Session {
             self.order.sent();
             self.metrics.acks.inc();
         }
-        self.metrics.in_flight.set(gauge(self.order.in_flight()));
+        let in_flight = self.order.in_flight();
+        self.metrics.in_flight.set(gauge(in_flight));
+        if in_flight > self.in_flight_max {
+            self.in_flight_max = in_flight;
+            self.metrics.in_flight_max.set(gauge(in_flight));
+            self.status.update(|status| status.in_flight_max = in_flight);
+        }
     }
 
     fn lost(&mut self, reason: String) {
         self.order.lost();
+        self.silence.lost();
         self.metrics.connected.set(0);
         let (since, told, last) = match &mut self.state {
             State::Up { .. } => (self.clock.mono(), false, None),
@@ -501,17 +586,25 @@ impl Session {
         match (&self.leaving, &self.state) {
             (Some(leaving), _) => Some(leaving.until),
             (None, State::Down { since, told: false, .. }) => Some(since.plus_ms(self.lost_grace_ms)),
-            (None, _) => None,
+            (None, State::Down { .. }) => None,
+            (None, State::Up { .. }) => self.silence.deadline(),
         }
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self) -> Result<(), Cut> {
         if self.leaving.is_some() {
-            return; // `has_left` looks at the time.
+            return Ok(()); // `has_left` looks at the time.
         }
-        if let State::Down { told, .. } = &mut self.state {
-            *told = true;
-        }
+        let State::Down { told, .. } = &mut self.state else {
+            return self.silence.due(self.clock.mono()).map_or(Ok(()), |remedy| self.silent(remedy));
+        };
+        *told = true;
+        self.tell_lost();
+        Ok(())
+    }
+
+    /// Says of every point that came from here that there is no connection.
+    fn tell_lost(&mut self) {
         if self.fed.is_empty() {
             return;
         }

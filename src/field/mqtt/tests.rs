@@ -8,7 +8,6 @@ use super::client::wire::{
     Codec, ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, QoS, SubAck, Subscribe,
     SubscribeReasonCode,
 };
-use super::mapping::PAYLOAD_MAX;
 use super::metrics::{BrokerMetrics, Metrics};
 use super::status::StatusHandle;
 use super::task::{INBOX_MAX, RETAINED_ERROR_MS, Source, Timing};
@@ -46,6 +45,12 @@ quantity = "floor"
 assets = ["lift-1"]
 unit = "1"
 "#;
+/// Timers end on whole milliseconds; so much more and one has surely ended.
+const TICK: Duration = Duration::from_millis(10);
+/// How long a broker of these tests may say nothing.
+const SILENT_AFTER: Duration = Duration::from_secs(15);
+/// The longest message the plan of these tests allows.
+const MESSAGE_MAX: usize = 1 << 20;
 
 /// Runs a source beside a script; the script's end stops it.
 async fn with_source(plant: Plant, script: impl Future<Output = ()>) {
@@ -80,6 +85,10 @@ fn plant(listener: &TcpListener, capacity: usize, timing: Timing) -> Plant {
         port: listener.local_addr().unwrap().port(),
         client_id: "plantroom-test".to_owned(),
         login: Some(Login { username: "gateway".to_owned(), password: Secret::new("s3cret".to_owned()) }),
+        tls: None,
+        silent_after_ms: u64::try_from(SILENT_AFTER.as_millis()).unwrap(),
+        message_bytes_max: MESSAGE_MAX,
+        will: Some("plantroom/test/state".to_owned()),
         topics: topics_of(TOPICS, &TimeZone::UTC).unwrap().into_iter().map(|tried| tried.topic).collect(),
     };
     let known = [("ward-3/temperature", 1), ("lift-1/floor", 2)];
@@ -118,14 +127,31 @@ impl Peer {
         peer
     }
 
+    /// Takes a further subscription.
+    async fn subscribed(&mut self) {
+        let packet = self.read().await;
+        let Packet::Subscribe(Subscribe { pkid, .. }) = packet else { panic!("{packet:?} is no SUBSCRIBE") };
+        let granted = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce); 2];
+        self.send(Packet::SubAck(SubAck::new(pkid, granted))).await;
+    }
+
     /// Takes a connection as far as its CONNECT.
     async fn knock(listener: &TcpListener) -> Peer {
         let (socket, _) = listener.accept().await.unwrap();
+        // Otherwise a second small packet waits for the answer to the first.
+        socket.set_nodelay(true).unwrap();
         let codec = Codec { max_incoming_size: 1 << 20, max_outgoing_size: 32 << 20 };
         let mut peer = Peer(Framed::new(socket, codec));
-        let Packet::Connect(Connect { clean_session, client_id, login, .. }) = peer.read().await else {
+        let Packet::Connect(Connect { clean_session, client_id, login, last_will, .. }) = peer.read().await
+        else {
             panic!("a connection begins with CONNECT");
         };
+        let will = last_will.unwrap();
+        assert_eq!(
+            (will.topic.as_str(), will.qos, will.retain),
+            ("plantroom/test/state", QoS::AtLeastOnce, false)
+        );
+        assert_eq!(will.message, r#"{"client":"plantroom-test","state":"gone"}"#);
         assert!(!clean_session, "the session is to be kept");
         assert_eq!(client_id, "plantroom-test");
         let login = login.unwrap();
@@ -152,6 +178,20 @@ impl Peer {
             Packet::PubAck(PubAck { pkid }) => pkid,
             other => panic!("{other:?} instead of an acknowledgement"),
         }
+    }
+}
+
+/// Waits without ever being idle, so that a paused clock stands still meanwhile: the sockets are
+/// real, and virtual time would run ahead of them.
+async fn standing_still<T>(what: impl Future<Output = T>) -> T {
+    let never = async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        done = what => done,
+        () = never => unreachable!("never ends"),
     }
 }
 
@@ -230,11 +270,11 @@ async fn tcp_dropped_with_the_session_kept_40_of_40_arrive_and_are_acknowledged(
 }
 
 #[tokio::test]
-async fn a_lost_session_is_subscribed_again_within_one_connack() {
+async fn a_lost_session_is_subscribed_again_within_one_connack_and_its_gap_is_counted() {
     let listener = listen().await;
     let mut plant = plant(&listener, 8, QUICK);
     let mut readings = take_readings(&mut plant);
-    let status = plant.status.clone();
+    let (metrics, status) = (plant.metrics.clone(), plant.status.clone());
     with_source(plant, async {
         for round in 0..3 {
             // `accept` demands SUBSCRIBE as the first packet after CONNACK.
@@ -245,9 +285,28 @@ async fn a_lost_session_is_subscribed_again_within_one_connack() {
             assert!(batch.ack.is_none(), "nobody acknowledges QoS 0");
         }
         let status = status.get();
-        assert_eq!((status.connections, status.messages), (3, 3));
+        assert_eq!((status.connections, status.messages, status.sessions_lost), (3, 3, 2));
+        let gap = status.gap.unwrap();
+        assert!(gap.from <= gap.to && gap.to == status.since, "{gap:?}");
     })
     .await;
+    assert_eq!(metrics.sessions_lost.get(), 2);
+}
+
+/// A process that starts, and a broker that remembers, leave no gap.
+#[tokio::test]
+async fn a_session_that_is_kept_or_never_was_is_no_gap() {
+    let listener = listen().await;
+    let plant = plant(&listener, 8, QUICK);
+    let (metrics, status) = (plant.metrics.clone(), plant.status.clone());
+    with_source(plant, async {
+        drop(Peer::accept(&listener, false).await);
+        drop(Peer::accept(&listener, true).await);
+        let _last = Peer::accept(&listener, true).await;
+        assert_eq!((status.get().sessions_lost, status.get().gap), (0, None));
+    })
+    .await;
+    assert_eq!((metrics.connections.get(), metrics.sessions_lost.get()), (3, 0));
 }
 
 #[tokio::test]
@@ -289,7 +348,7 @@ async fn a_reused_packet_id_is_never_acknowledged_for_another_message() {
     let listener = listen().await;
     let mut plant = plant(&listener, 64, QUICK);
     let mut readings = take_readings(&mut plant);
-    let metrics = plant.metrics.clone();
+    let (metrics, status) = (plant.metrics.clone(), plant.status.clone());
     with_source(plant, async {
         let mut old = Vec::new();
         let mut peer = Peer::accept(&listener, false).await;
@@ -313,6 +372,7 @@ async fn a_reused_packet_id_is_never_acknowledged_for_another_message() {
     })
     .await;
     assert_eq!((metrics.acks.get(), metrics.acks_stale.get()), (20, 20));
+    assert_eq!((status.get().in_flight_max, metrics.in_flight_max.get()), (20, 20), "the window was full");
 }
 
 /// What was read before a connection ended, and not handed out, must not appear in the next one,
@@ -357,26 +417,32 @@ async fn messages_of_a_dead_connection_do_not_appear_in_the_next() {
 }
 
 #[tokio::test]
-async fn a_megabyte_is_read_and_more_is_said_to_be_unreadable() {
+async fn a_megabyte_is_read_and_more_is_said_counted_and_acknowledged() {
     let listener = listen().await;
     let mut plant = plant(&listener, 8, QUICK);
     let mut readings = take_readings(&mut plant);
+    let (metrics, status) = (plant.metrics.clone(), plant.status.clone());
     with_source(plant, async {
         let mut peer = Peer::accept(&listener, false).await;
         let mut payload = celsius(42);
-        payload.push_str(&" ".repeat(PAYLOAD_MAX - payload.len()));
+        payload.push_str(&" ".repeat(MESSAGE_MAX - payload.len()));
         peer.publish(1, false, TOPIC, &payload).await;
         payload.push(' ');
         peer.publish(2, false, TOPIC, &payload).await;
+        // As long as the configuration can allow, and then some.
+        payload.push_str(&" ".repeat(17 << 20));
+        peer.publish(3, false, "plant/nobody/telemetry", &payload).await;
         let batch = readings.recv().await.unwrap();
         assert_eq!(number(&batch), "4.2");
         commit(batch);
         let batch = readings.recv().await.unwrap();
         assert_eq!(batch.samples[0].raw, Err(Fault::Decoding));
         commit(batch);
-        assert_eq!((peer.acked().await, peer.acked().await), (1, 2));
+        assert_eq!([peer.acked().await, peer.acked().await, peer.acked().await], [1, 2, 3]);
     })
     .await;
+    assert_eq!((metrics.too_long.get(), metrics.undecodable.get(), metrics.connections.get()), (2, 0, 1));
+    assert_eq!(status.get().unmapped.len(), 1);
 }
 
 #[tokio::test]
@@ -516,16 +582,69 @@ async fn a_window_beyond_the_inbox_is_cut_off_and_nothing_is_lost() {
 #[tokio::test]
 async fn a_broker_that_answers_no_ping_is_left() {
     let listener = listen().await;
-    let plant = plant(&listener, 8, Timing { keep_alive: Duration::from_secs(1), ..QUICK });
+    let keep_alive = Duration::from_secs(5);
+    let plant = plant(&listener, 8, Timing { keep_alive, ..QUICK });
     let status = plant.status.clone();
-    with_source(plant, async {
-        let mut deaf = Peer::accept(&listener, false).await;
-        assert_eq!(deaf.read().await, Packet::PingReq);
-        Peer::knock(&listener).await;
-        let reason = status.get().reason;
-        assert_eq!(reason.as_deref(), Some("the broker does not answer pings"));
-    })
+    with_source(
+        plant,
+        standing_still(async {
+            let mut deaf = Peer::accept(&listener, false).await;
+            while !status.get().subscribed {
+                tokio::task::yield_now().await;
+            }
+            tokio::time::pause();
+            tokio::time::advance(keep_alive + TICK).await;
+            assert_eq!(deaf.read().await, Packet::PingReq);
+            tokio::time::advance(keep_alive + TICK).await;
+            assert!(deaf.0.next().await.is_none_or(|end| end.is_err()), "one ping, then the end");
+            let reason = status.get().reason;
+            assert_eq!(reason.as_deref(), Some("the broker does not answer pings"));
+            tokio::time::resume();
+            Peer::knock(&listener).await;
+        }),
+    )
     .await;
+}
+
+/// The subscription is gone at the broker, which answers pings and sends nothing.
+#[tokio::test]
+async fn a_silent_broker_is_said_subscribed_to_again_and_then_connected_anew() {
+    let listener = listen().await;
+    // No pings here: they have their own test.
+    let timing = Timing { keep_alive: Duration::from_hours(8), ..QUICK };
+    let mut plant = plant(&listener, 8, timing);
+    let mut readings = take_readings(&mut plant);
+    let (status, metrics) = (plant.status.clone(), plant.metrics.clone());
+    with_source(
+        plant,
+        standing_still(async {
+            let mut peer = Peer::accept(&listener, false).await;
+            while !status.get().subscribed {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(status.get().silent_since, None);
+            tokio::time::pause();
+            tokio::time::advance(SILENT_AFTER + TICK).await;
+            peer.subscribed().await;
+            assert!(status.get().silent_since.is_some());
+            assert_eq!((metrics.silent.get(), metrics.silences.get()), (1, 1));
+            // The retained last word comes for the new subscription; it is no sign of life.
+            let mut kept = message(0, false, TOPIC, &celsius(1));
+            kept.retain = true;
+            peer.send(Packet::Publish(kept)).await;
+            assert_eq!(readings.recv().await.unwrap().at_error_ms, RETAINED_ERROR_MS);
+            assert!(status.get().silent_since.is_some());
+            tokio::time::advance(2 * SILENT_AFTER + TICK).await;
+            assert!(peer.0.next().await.is_none_or(|end| end.is_err()), "connected anew");
+            tokio::time::resume();
+            let mut peer = Peer::accept(&listener, true).await;
+            peer.publish(0, false, TOPIC, &celsius(2)).await;
+            assert_eq!(number(&readings.recv().await.unwrap()), "0.2");
+            assert_eq!(status.get().silent_since, None);
+        }),
+    )
+    .await;
+    assert_eq!((metrics.silent.get(), metrics.silences.get(), metrics.connections.get()), (0, 1, 2));
 }
 
 #[tokio::test]
@@ -600,7 +719,7 @@ async fn refusals_are_named() {
         peer.send(Packet::ConnAck(ConnAck::new(refused, false))).await;
         let mut peer = Peer::knock(&listener).await;
         let reason = status.get().reason.unwrap();
-        assert!(reason.contains("refuses the connection: BadUserNamePassword"), "{reason}");
+        assert_eq!(reason, "the broker refuses user name or password: see `login`");
         peer.send(Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false))).await;
         let Packet::Subscribe(Subscribe { pkid, .. }) = peer.read().await else { panic!("no SUBSCRIBE") };
         let codes = vec![SubscribeReasonCode::Failure, SubscribeReasonCode::Success(QoS::AtLeastOnce)];
@@ -610,6 +729,31 @@ async fn refusals_are_named() {
         assert_eq!(status.get().refused, ["lift/+/floor"]);
     })
     .await;
+}
+
+/// One source per broker: what one does is nothing to the other.
+#[tokio::test]
+async fn two_brokers_at_once_keep_their_messages_apart() {
+    let (here, there) = (listen().await, listen().await);
+    let (mut one, mut other) = (plant(&here, 8, QUICK), plant(&there, 8, QUICK));
+    let (mut from_one, mut from_other) = (take_readings(&mut one), take_readings(&mut other));
+    let script = async {
+        let (mut first, mut second) = tokio::join!(Peer::accept(&here, false), Peer::accept(&there, false));
+        // The same packet id means another message at each.
+        first.publish(1, false, TOPIC, &celsius(1)).await;
+        second.publish(1, false, TOPIC, &celsius(2)).await;
+        let (one, other) = (from_one.recv().await.unwrap(), from_other.recv().await.unwrap());
+        assert_eq!((number(&one), number(&other)), ("0.1".to_owned(), "0.2".to_owned()));
+        drop(first);
+        let mut first = Peer::accept(&here, false).await;
+        commit(other);
+        assert_eq!(second.acked().await, 1);
+        commit(one); // of a connection that is gone
+        first.publish(1, false, TOPIC, &celsius(3)).await;
+        commit(from_one.recv().await.unwrap());
+        assert_eq!(first.acked().await, 1);
+    };
+    with_source(one, Box::pin(async { with_source(other, script).await })).await;
 }
 
 #[test]
@@ -630,6 +774,10 @@ fn a_plan_that_cannot_work_is_refused() {
         port: 1,
         client_id: client_id.to_owned(),
         login: None,
+        tls: None,
+        silent_after_ms: 300_000,
+        message_bytes_max: MESSAGE_MAX,
+        will: None,
         topics: patterns.iter().flat_map(|pattern| topics(pattern)).collect(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -34,8 +34,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use trie::Trie;
 
-/// The longest payload that is read, in bytes; a longer one is unreadable.
-pub const PAYLOAD_MAX: usize = 1 << 20;
+/// The longest payload that is read, in bytes, whatever a broker is allowed; a longer one is unreadable.
+pub const PAYLOAD_MAX: usize = 16 << 20;
 /// The longest word taken as a text value, in bytes.
 pub const WORD_MAX: usize = 256;
 /// Most items of one message that are read.
@@ -104,6 +104,7 @@ pub struct Mapping {
     trie: Trie,
     routes: Vec<Listened>,
     filters: BTreeSet<String>,
+    payload_max: usize,
 }
 
 /// A topic and the numbers of its points.
@@ -121,13 +122,24 @@ impl Mapping {
         topics: &[config::Topic],
         points: Arc<BTreeMap<Address, PointId>>,
     ) -> Result<Mapping, MappingError> {
-        let mut mapping = Mapping { trie: Trie::default(), routes: Vec::new(), filters: BTreeSet::new() };
+        let mut mapping = Mapping {
+            trie: Trie::default(),
+            routes: Vec::new(),
+            filters: BTreeSet::new(),
+            payload_max: PAYLOAD_MAX,
+        };
         for topic in topics {
             mapping.trie.add(&topic.pattern, mapping.routes.len());
             mapping.filters.insert(topic.pattern.filter());
             mapping.routes.push(Listened::new(topic, &points)?);
         }
         Ok(mapping)
+    }
+
+    /// The same; a payload of more than `bytes` is not read.
+    #[must_use]
+    pub fn within(self, bytes: usize) -> Mapping {
+        Mapping { payload_max: bytes, ..self }
     }
 
     /// What to subscribe to, each filter once.
@@ -144,6 +156,7 @@ impl Mapping {
     /// Reads a message.
     pub fn map(&self, topic: &str, payload: &[u8]) -> Mapped {
         let mut mapped = Mapped::default();
+        let payload = if payload.len() > self.payload_max { Err(Unreadable::TooLong) } else { Ok(payload) };
         self.trie.find(topic, |number, captures| {
             if let Some(listened) = self.routes.get(number) {
                 listened.read(captures, payload, &mut mapped);
@@ -177,7 +190,7 @@ impl Listened {
         Ok(Listened { route, points, quantities })
     }
 
-    fn read(&self, captures: &[&str], payload: &[u8], mapped: &mut Mapped) {
+    fn read(&self, captures: &[&str], payload: Result<&[u8], Unreadable>, mapped: &mut Mapped) {
         self.route.read(captures, payload, false, &mut |said| match said {
             Said::Value { asset, value, at, raw, why } => {
                 let point = asset.ok().and_then(|asset| {

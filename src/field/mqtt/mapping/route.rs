@@ -4,7 +4,7 @@ use super::csv::Table;
 use super::place::{Scope, Spot, Wanted};
 use super::unreadable::Unreadable;
 use super::words::{Found, Rule, fault};
-use super::{ITEMS_MAX, MappingError, PAYLOAD_MAX, bytes, time, unit};
+use super::{ITEMS_MAX, MappingError, bytes, time, unit};
 use crate::config::{
     AssetFrom, ByteCell, Form, QualityFrom, TimeFormat, Topic, TopicValue, Verdict, Where, Written,
 };
@@ -151,15 +151,22 @@ impl Route {
     }
 
     /// Reads a message of it. Without `all` nothing is read that leads to no asset of the topic.
-    pub fn read(&self, captures: &[&str], payload: &[u8], all: bool, sink: &mut Sink<'_>) {
+    pub fn read(
+        &self,
+        captures: &[&str],
+        payload: Result<&[u8], Unreadable>,
+        all: bool,
+        sink: &mut Sink<'_>,
+    ) {
         let of_topic = Scope::of_topic(captures);
         if !all && self.leads_nowhere(&of_topic, sink) {
             return;
         }
         let reading = Reading { route: self, captures, all };
-        if payload.len() > PAYLOAD_MAX {
-            return reading.all_wrong(Unreadable::TooLong, sink);
-        }
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(why) => return reading.all_wrong(why, sink),
+        };
         if self.form == Form::Bytes {
             return reading.say(&of_topic, payload, sink);
         }

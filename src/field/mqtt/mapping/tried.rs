@@ -59,7 +59,7 @@ pub fn try_one(wanted: &Topic, topic: &str, payload: &[u8]) -> Result<Tried, Map
         unreadable: None,
     };
     let Some(captures) = matched else { return Ok(tried) };
-    route.read(&captures, payload, true, &mut |said| match said {
+    route.read(&captures, Ok(payload), true, &mut |said| match said {
         Said::Value { asset, value, at, raw, why } => {
             let Some(own) = wanted.values.get(value) else { return };
             let known = asset.ok().and_then(|number| route.assets().get(number));

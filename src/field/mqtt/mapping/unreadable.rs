@@ -5,8 +5,8 @@ use crate::field::Fault;
 /// Why a message has no value for a point it was meant for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// Longer than [`PAYLOAD_MAX`](super::PAYLOAD_MAX).
-    #[error("the payload is longer than 1 MiB")]
+    /// Longer than the broker's messages may be, or than [`PAYLOAD_MAX`](super::PAYLOAD_MAX).
+    #[error("the payload is longer than message_max")]
     TooLong,
     /// Not UTF-8.
     #[error("the payload is not UTF-8")]
