@@ -8,12 +8,14 @@ use plantroom::api::{self, AppState, Buses, Handles, Plant, Plants};
 use plantroom::clock::Clock;
 use plantroom::config::Plan;
 use plantroom::db::{Db, Migration, NewEvent};
+use plantroom::field::FieldBatch;
 use plantroom::historian::query::{self, Cut, Merge, Reckoning, Windows};
 use plantroom::historian::{self, Historian, History, Reach, Texts};
 use plantroom::point::{Batch, Catalogue, PointId, Quality, Reading, UtcMs, Value};
-use plantroom::readings::{Current, Feed, HistorianFeed};
+use plantroom::readings::{self, Current, Feed, HistorianFeed};
 use plantroom::telemetry::{Health, Registry};
 use plantroom::{alarms, energy, work_orders};
+use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -40,7 +42,8 @@ pub(super) struct TestApp {
     db: Db,
     to_historian: mpsc::Sender<HistorianFeed>,
     to_alarms: mpsc::Sender<Feed>,
-    _tasks: JoinSet<()>,
+    list: alarms::Alarms,
+    tasks: JoinSet<()>,
     _dir: tempfile::TempDir,
 }
 
@@ -72,6 +75,7 @@ impl TestApp {
         let report = Box::new(|_| ());
         let built = alarms::Task::build(rules, db.clone(), clock.clone(), alarms_feed, metrics, report).await;
         let (alarms, task) = built.unwrap();
+        let list = alarms.clone();
         tasks.spawn(task.run(stop.clone()));
 
         let orders = work_orders::Task::new(db.clone(), clock.clone(), work_orders::Metrics::default());
@@ -115,9 +119,47 @@ impl TestApp {
             db,
             to_historian,
             to_alarms,
-            _tasks: tasks,
+            list,
+            tasks,
             _dir: dir,
         }
+    }
+
+    /// The making of readings before a historian that takes one batch and no more: where the field's
+    /// batches go in, the point's number, and the count of readings lost.
+    pub(super) fn with_a_blocked_historian(
+        &mut self,
+        plan: &Plan,
+        address: &str,
+    ) -> (mpsc::Sender<FieldBatch>, PointId, Counter) {
+        let (field, taken) = mpsc::channel(16);
+        let (historian, blocked) = mpsc::channel(1);
+        let texts = self.texts.clone();
+        let metrics = readings::Metrics::default();
+        let lost = metrics.lost.clone();
+        let settings = readings::Settings::from_plan(&plan.points, &self.catalogue);
+        let task = readings::Task {
+            engine: readings::Engine::new(settings, self.clock.now()),
+            current: self.current.clone(),
+            texts: Box::new(move |word| texts.id(word)),
+            clock: self.clock.clone(),
+            metrics,
+            limits: readings::Limits::default(),
+            outlets: readings::Outlets { alarms: self.to_alarms.clone(), historian },
+            changes: mpsc::channel(1).1,
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            task.run(taken, stop).await;
+            drop(blocked); // held open: blocked, not gone
+        });
+        (field, self.catalogue.find(&address.parse().unwrap()).unwrap(), lost)
+    }
+
+    /// How many alarms of a rule are not over.
+    pub(super) async fn alarms(&self, rule: &str) -> usize {
+        let list = self.list.list(alarms::Filter::Open).await.unwrap();
+        list.iter().filter(|alarm| alarm.rule == rule).count()
     }
 
     /// The same app with something mounted beside the API.

@@ -5,6 +5,7 @@ mod plant;
 
 mod alarms;
 mod assets;
+mod blocked;
 mod buses;
 mod energy;
 mod events;

@@ -10,13 +10,13 @@ use std::time::Duration;
 use tower::ServiceExt;
 
 /// The client's end of a stream.
-struct Client {
+pub(super) struct Client {
     body: BodyDataStream,
     text: String,
 }
 
 impl Client {
-    async fn open(app: &TestApp, query: &str, last_event: Option<&str>) -> Client {
+    pub(super) async fn open(app: &TestApp, query: &str, last_event: Option<&str>) -> Client {
         let mut request = Request::get(format!("/api/v1/stream{query}")).header("host", "localhost:8080");
         if let Some(id) = last_event {
             request = request.header("last-event-id", id);
@@ -43,7 +43,7 @@ impl Client {
     }
 
     /// The next message that is no heartbeat.
-    async fn next(&mut self) -> Value {
+    pub(super) async fn next(&mut self) -> Value {
         loop {
             let message: Value = serde_json::from_str(&self.raw().await.unwrap().1).unwrap();
             if message["t"] != "hb" {
