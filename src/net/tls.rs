@@ -171,4 +171,34 @@ mod tests {
         assert!(config.crypto_provider().cipher_suites.iter().any(|suite| suite.tls13().is_some()));
         assert!(config.crypto_provider().cipher_suites.iter().any(|suite| suite.tls13().is_none()));
     }
+
+    #[test]
+    fn what_is_no_certificate_and_no_key_is_said() {
+        let said = |pems: Pems<'_>| tls_config_with(pems).unwrap_err();
+        let text: &[u8] = b"ask Mr Wang";
+        let cut: &[u8] = b"-----BEGIN CERTIFICATE-----\nMIIB";
+        assert!(matches!(said(Pems { ca: Some(text), identity: None }), TlsError::NoAuthority));
+        assert!(matches!(said(Pems { ca: Some(cut), identity: None }), TlsError::NoAuthority));
+        assert!(matches!(said(Pems { ca: None, identity: Some((text, text)) }), TlsError::NoCertificate));
+        assert!(tls_config_with(Pems::default()).is_ok());
+    }
+
+    #[test]
+    fn a_failed_handshake_is_explained_through_the_errors_around_it() {
+        let wrapped = |error: Error| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+        for (error, words) in [
+            (
+                Error::InvalidCertificate(CertificateError::UnknownIssuer),
+                "not trusted here: name its file in `ca`",
+            ),
+            (Error::InvalidCertificate(CertificateError::Expired), "has expired"),
+            (Error::InvalidCertificate(CertificateError::NotValidForName), "another name"),
+            (Error::AlertReceived(AlertDescription::CertificateRequired), "refuses our certificate"),
+            (Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType), "does not speak TLS"),
+        ] {
+            let said = explain_tls(&wrapped(error)).unwrap();
+            assert!(said.contains(words), "{said}");
+        }
+        assert_eq!(explain_tls(&std::io::Error::from(std::io::ErrorKind::ConnectionRefused)), None);
+    }
 }

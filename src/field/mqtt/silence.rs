@@ -55,11 +55,16 @@ impl Silence {
 
     /// A message that was sent just now; how long it was silent before, if it was.
     pub fn heard(&mut self, now: Mono) -> Option<u64> {
-        let silence = (self.tries > 0).then(|| now.since_ms(self.heard_at));
+        let silence = (self.tries > 0).then(|| self.quiet_ms(now));
         self.tries = 0;
         self.heard_at = now;
         self.next = now.plus_ms(self.after_ms);
         silence
+    }
+
+    /// How long nothing was heard. Milliseconds.
+    pub fn quiet_ms(&self, now: Mono) -> u64 {
+        now.since_ms(self.heard_at)
     }
 
     /// When [`Silence::due`] has something to say.

@@ -482,17 +482,14 @@ impl Session {
 
     /// Connected, and without a message for too long.
     fn silent(&mut self, remedy: Remedy) -> Result<(), Cut> {
-        let now = self.clock.utc();
         if remedy == Remedy::Reconnect {
             return Err(Cut("connected, but no message comes".to_owned()));
         }
         self.metrics.silences.inc();
         self.metrics.silent.set(1);
-        let mut since = now;
-        self.status.update(|status| {
-            since = status.last_message_at.map_or(status.since, |at| at.max(status.since));
-            status.silent_since = Some(since);
-        });
+        let quiet_ms = i64::try_from(self.silence.quiet_ms(self.clock.mono())).unwrap_or(i64::MAX);
+        let since = self.clock.utc().plus_ms(-quiet_ms);
+        self.status.update(|status| status.silent_since = Some(since));
         tracing::warn!(
             broker = %self.device, %since,
             "The MQTT broker is connected and no message comes. Subscribing again; see who should publish, and the broker's access rules."
