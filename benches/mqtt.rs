@@ -13,7 +13,12 @@
     reason = "a measurement run by hand"
 )]
 #![expect(clippy::disallowed_methods, reason = "measures real time")]
-#![expect(clippy::cast_precision_loss, reason = "small numbers")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "small numbers"
+)]
 
 use anyhow::{Context as _, ensure};
 use bytes::BytesMut;
