@@ -36,7 +36,7 @@ impl Reporter {
     }
 
     /// What was known before another plan.
-    pub(super) fn inherit(&mut self, old: Reporter) {
+    pub(super) fn inherit(&mut self, old: &Reporter) {
         (self.kept, self.held) = (old.kept, old.held);
     }
 

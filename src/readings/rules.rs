@@ -104,7 +104,7 @@ impl Rules {
     /// What was known before another plan. `is_same`: its values mean what they meant.
     pub(super) fn inherit(&mut self, old: Rules, is_same: bool) {
         if let (Some(new), Some(old)) = (&mut self.report, old.report) {
-            new.inherit(old);
+            new.inherit(&old);
         }
         if !is_same {
             return;
@@ -160,10 +160,16 @@ impl Rules {
                 reading.value = Some(Value::Decimal(total));
                 Doubt::default()
             }
-            Counted::Reset { before } => Doubt {
-                quality: Quality::Uncertain(Reason::Rate),
-                reset: Some(Reset { point: reading.point, before, after: shown }),
-            },
+            Counted::Reset { before } => {
+                // What it begins with is told once, and no change to be measured.
+                if let Some(rate) = &mut self.rate {
+                    (rate.anchor, rate.candidate) = (None, None);
+                }
+                Doubt {
+                    quality: Quality::Uncertain(Reason::Rate),
+                    reset: Some(Reset { point: reading.point, before, after: shown }),
+                }
+            }
             Counted::Beyond => Doubt { quality: Quality::Uncertain(Reason::OutOfRange), reset: None },
         }
     }
@@ -292,16 +298,9 @@ impl Counter {
             }
         };
         let turns = if now >= rest { Some(turns) } else { is_roll(span - rest + now).then_some(turns + 1) };
-        match turns.and_then(value) {
-            Some(total) => {
-                self.total = Some((total, moment.0, moment.1));
-                Counted::Goes(total)
-            }
-            None => {
-                self.total = Some((shown, moment.0, moment.1));
-                Counted::Reset { before }
-            }
-        }
+        let total = turns.and_then(value);
+        self.total = Some((total.unwrap_or(shown), moment.0, moment.1));
+        total.map_or(Counted::Reset { before }, Counted::Goes)
     }
 }
 
@@ -457,7 +456,7 @@ impl UnitWatch {
                     (known.0 / all.0 - 1.0).abs() < UNIT_JUMP_TOLERANCE
                         && (known.1 - all.1).abs() <= UNIT_JUMP_TOLERANCE * all.1.abs()
                 };
-                if !is_same(&(1.0, 0.0)) && !others.iter().any(|known| is_same(known)) {
+                if !is_same(&(1.0, 0.0)) && !others.iter().any(is_same) {
                     others.push(all);
                 }
             }

@@ -296,6 +296,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a sample is made on the spot")]
     fn make_of(point: &PointSettings, raw: Result<Raw, Fault>) -> Made {
         make(&Recipe::new(point), &raw, &mut |text| (text.len() < 10).then_some(TextId(7)))
     }

@@ -318,8 +318,9 @@ impl Task {
             self.metrics.clock_steps.inc();
             tracing::warn!(from = %step.from, to = %step.to, "The clock was set back; readings are marked until it catches up.");
         }
-        // Late readings are in the history alone, held ones are current alone.
-        let Some(batch) = outcome.live.as_ref().or(outcome.history.as_ref()) else { return };
+        // Late readings are in the history alone; what was held back was counted when it was made.
+        self.metrics.made.inc_by(outcome.late);
+        let Some(batch) = &outcome.live else { return };
         self.metrics.made.inc_by(readings_of(batch));
         for reading in &batch.readings {
             match reading.quality.severity() {

@@ -307,7 +307,7 @@ function rawTrace(track, gap) {
 export function traceOf(held, point, by) {
   const track = held.tracks.get(point.address);
   if (!track) return null;
-  const trace = held.raw ? rawTrace(track, point.stale_after_ms) : columnTrace(track, held.width, point.stale_after_ms, isStepped(point));
+  const trace = held.raw ? rawTrace(track, point.hold_ms) : columnTrace(track, held.width, point.hold_ms, isStepped(point));
   if (by === 0) return trace;
   return { ...trace, at: trace.at.map((at) => at + by), marks: trace.marks.map((one) => ({ ...one, from: one.from + by, to: one.to + by })) };
 }
@@ -365,8 +365,8 @@ export function valueAt(held, point, at, reach) {
   while (before >= 0 && !track.quality[before]) before -= 1; // empty columns
   while (after < track.at.length && !track.quality[after]) after += 1;
   const [since, until] = [before < 0 ? Infinity : at - when(before), after >= track.at.length ? Infinity : when(after) - at];
-  const joined = since + until <= Math.max(point.stale_after_ms, held.width * 1.5);
-  const near = Math.max(reach, half, stepped ? point.stale_after_ms : 0);
+  const joined = since + until <= Math.max(point.hold_ms, held.width * 1.5);
+  const near = Math.max(reach, half, stepped ? point.hold_ms : 0);
   const i = (stepped && before >= 0) || since <= until ? before : after;
   if (!joined && Math.min(since, stepped ? since : until) > near) return null;
   const value = held.raw || stepped ? track.last[i] : track.mean[i];

@@ -14,7 +14,7 @@ export interface State { value: number; name: Names }
 export interface Point {
   id: number; address: string; site: string; asset: string; quantity: string; name: Names;
   unit: string; symbol: string; decimals: number; kind: 'decimal' | 'float' | 'bool' | 'text';
-  stale_after_ms: number; range: [number, number] | null; states: State[];
+  stale_after_ms: number; hold_ms: number; range: [number, number] | null; states: State[];
 }
 export interface Value {
   point: string; at: Ms; received_at: Ms; at_error_ms: number; value: Scalar; quality: QualityWord;

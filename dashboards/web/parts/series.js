@@ -144,10 +144,10 @@ export function Series({ point, readings, from, to }) {
   const x = (/** @type {number} */ ms) => left + ((ms - from) / (to - from)) * (width - left - RIGHT);
   const times = timeTicks(from, to, Math.max(2, Math.floor((width - left + LEFT) / 110)), offsetMinutes(to) * 60_000);
   const perPixel = (to - from) / Math.max(1, width - left - RIGHT);
-  const lines = runs(readings, point.stale_after_ms).map((run) => thin(run, from, perPixel)
+  const lines = runs(readings, point.hold_ms).map((run) => thin(run, from, perPixel)
     .map(({ at: moment, value }, i) => `${i === 0 ? 'M' : step ? `H${x(moment).toFixed(1)}V${y(value).toFixed(1)}M` : 'L'}${x(moment).toFixed(1)} ${y(value).toFixed(1)}`)
     .join(''));
-  const lone = runs(readings, point.stale_after_ms).filter((run) => run.length === 1).map((run) => run[0]);
+  const lone = runs(readings, point.hold_ms).filter((run) => run.length === 1).map((run) => run[0]);
   const pointer = (/** @type {PointerEvent} */ event) => {
     const box = /** @type {Element} */ (event.currentTarget).getBoundingClientRect();
     const moment = from + ((event.clientX - box.left - left) / (width - left - RIGHT)) * (to - from);
@@ -160,7 +160,7 @@ export function Series({ point, readings, from, to }) {
       <defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="hatch-fill" width="3" height="6" /></pattern></defs>
       ${ticks.map((tick) => html`<g key=${tick.value} class="grid"><line x1=${left} x2=${width - RIGHT} y1=${y(tick.value)} y2=${y(tick.value)} /><text x=${left - 8} y=${y(tick.value) + 4} text-anchor="end">${tick.label}${tick.whole && tick.whole !== tick.label && html`<title>${tick.whole}</title>`}</text></g>`)}
       ${times.map((time) => html`<g key=${time} class="grid"><line x1=${x(time)} x2=${x(time)} y1=${height - BOTTOM} y2=${height - BOTTOM + 5} /><text x=${x(time)} y=${height - 6} text-anchor="middle">${minute(time)}</text></g>`)}
-      ${badSpans(readings, point.stale_after_ms).map((span) => html`<rect key=${span.from} class="bad-span" x=${x(span.from)} y=${TOP} width=${Math.max(2, x(Math.min(span.to, to)) - x(span.from))} height=${height - TOP - BOTTOM}><title>${reasonWord(span.reason ?? 'initial')}</title></rect>`)}
+      ${badSpans(readings, point.hold_ms).map((span) => html`<rect key=${span.from} class="bad-span" x=${x(span.from)} y=${TOP} width=${Math.max(2, x(Math.min(span.to, to)) - x(span.from))} height=${height - TOP - BOTTOM}><title>${reasonWord(span.reason ?? 'initial')}</title></rect>`)}
       <line class="axis" x1=${left} x2=${width - RIGHT} y1=${height - BOTTOM} y2=${height - BOTTOM} />
       ${lines.map((d, i) => html`<path key=${i} class=${cls('line-1', step && 'line-step')} d=${d} />`)}
       ${lone.map((one) => one && html`<circle key=${one.at} class="dot-1" cx=${x(one.at)} cy=${y(one.value)} r="2" />`)}

@@ -75,7 +75,7 @@ export function viewOf(asked) {
 async function readLayer(points, view, pixels, held, abort) {
   const addresses = points.map((point) => point.address);
   const raw = () => {
-    const before = Math.min(view.to - view.from, Math.max(...points.map((point) => point.stale_after_ms)));
+    const before = Math.min(view.to - view.from, Math.max(...points.map((point) => point.hold_ms)));
     return readSeries(addresses, Math.round(view.from - before), view.to, null, abort);
   };
   const columns = Math.max(50, Math.round(pixels));

@@ -73,6 +73,9 @@ pub struct Point {
     kind: Kind,
     /// Without a new value for longer it is stale. Milliseconds.
     stale_after_ms: u64,
+    /// How long a reading of the history stands for what follows it: longer than until it is stale where
+    /// only changes are kept. Milliseconds.
+    hold_ms: u64,
     /// Physical range of the instrument, inclusive, in the unit.
     #[schema(required)]
     range: Option<[NumberWire; 2]>,
@@ -125,6 +128,7 @@ impl Point {
                 ValueKind::Text => Kind::Text,
             },
             stale_after_ms: plan.stale_after_ms,
+            hold_ms: plan.hold_ms(),
             range: plan.range.map(|(low, high)| [low.into(), high.into()]),
             states: StateWire::of_point(plan),
         }

@@ -199,9 +199,9 @@ impl Model {
         self.said.push(said);
         for doubt in [
             counted,
-            self.doubt(point == PointId(4) && self.has_jumped(point), Reason::UnitJump),
-            self.doubt([3, 5].contains(&point.0) && self.is_too_fast(point), Reason::Rate),
-            self.doubt(point == PointId(3) && self.stands_still(point), Reason::Frozen),
+            doubt(point == PointId(4) && self.has_jumped(point), Reason::UnitJump),
+            doubt([3, 5].contains(&point.0) && self.is_too_fast(point), Reason::Rate),
+            doubt(point == PointId(3) && self.stands_still(point), Reason::Frozen),
         ] {
             said.reading.quality = said.reading.quality.worse(doubt);
         }
@@ -214,10 +214,6 @@ impl Model {
         }
         *self.said.last_mut().unwrap() = said;
         Some((said.reading, true))
-    }
-
-    fn doubt(&self, is_wrong: bool, reason: Reason) -> Quality {
-        if is_wrong { Quality::Uncertain(reason) } else { Quality::Good }
     }
 
     fn has_come(&self, base: &Reading, by_source: bool) -> bool {
@@ -362,6 +358,10 @@ impl Model {
         let history = std::mem::take(&mut self.history);
         *self = Model { started: ms, known: history.clone(), history, ..Model::default() };
     }
+}
+
+fn doubt(is_wrong: bool, reason: Reason) -> Quality {
+    if is_wrong { Quality::Uncertain(reason) } else { Quality::Good }
 }
 
 /// The rows that the last of these events gives.

@@ -268,7 +268,7 @@ fn a_counter_goes_on_from_the_history_and_late_counts_stay_behind() {
     fast.conditioning.checks.rate_max = Some(RateMax { change: Decimal::from_int(400), per_ms: SECOND });
     let mut fast = self::engine(fast);
     assert_eq!(run(&mut fast, &[(1, "900"), (2, "250")]), ["900 good", "1250 good"]);
-    assert_eq!(quality(&mut fast, &[(3, "900"), (4, "400")]), ["rate", "rate"]);
+    assert_eq!(quality(&mut fast, &[(3, "900"), (4, "400"), (5, "401")]), ["rate", "rate", "good"]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ function random(seed) {
   };
 }
 
-const point = (/** @type {string} */ address, over = {}) => /** @type {any} */ ({ address, name: { zh: address, en: address }, unit: 'kW', symbol: 'kW', decimals: 1, kind: 'float', stale_after_ms: 30, states: [], ...over });
+const point = (/** @type {string} */ address, over = {}) => /** @type {any} */ ({ address, name: { zh: address, en: address }, unit: 'kW', symbol: 'kW', decimals: 1, kind: 'float', stale_after_ms: 30, hold_ms: 30, states: [], ...over });
 const track = (/** @type {any} */ over) => ({ point: 'a/b', at: [], last: [], min: [], max: [], mean: [], count: [], quality: [], reason: [], truncated: null, ...over });
 const held = (/** @type {any} */ one, over = {}) => /** @type {any} */ ({ from: 0, to: 100, raw: true, width: 0, tracks: new Map([[one.point, one]]), ...over });
 
@@ -84,7 +84,7 @@ test('charts: an axis for each unit, two axes at most, eight lines at most, stat
 });
 
 test('raw is asked for where a pixel has few readings: guessed at first, counted where held', () => {
-  const one = point('a/b', { stale_after_ms: 3_000 });
+  const one = point('a/b', { stale_after_ms: 3_000, hold_ms: 3_000 });
   assert.equal(expected([one], { from: 0, to: HOUR }, null), 3_600);
   assert.equal(columnsFor(3_600, 1_000), 1_000);
   assert.equal(columnsFor(1_999, 1_000), null);

@@ -26,6 +26,7 @@ async fn a_point_says_what_its_values_mean() {
             "decimals": 2,
             "kind": "decimal",
             "stale_after_ms": 15_000,
+            "hold_ms": 15_000,
             "range": [0, 1000.0],
             "states": [],
             "value": {
