@@ -273,9 +273,10 @@ async fn plantroom(port: u16, seconds: u32) -> anyhow::Result<()> {
         limits: readings::Limits::default(),
         outlets: readings::Outlets { alarms: alarms_out, historian: historian_out },
         changes,
+        questions: readings::Inspector::new().1,
     };
     let metrics = mqtt::Metrics::default();
-    let source = mqtt::Source::build(&plan.brokers[0], Arc::new(known), clock, field_out, &metrics)?;
+    let source = mqtt::Source::build(&plan.brokers[0], &known, clock, field_out, &metrics)?;
     let status = source.status();
     tokio::spawn(source.run(stop.clone()));
     tokio::spawn(task.run(field_in, stop.clone()));

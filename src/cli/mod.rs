@@ -14,6 +14,7 @@ mod graph;
 mod import;
 mod lang;
 mod loads;
+mod mqtt;
 mod pages;
 mod progress;
 mod query;
@@ -68,6 +69,8 @@ enum Verb {
     Graph(graph::Options),
     /// Reads one Modbus device once, with a register map or bare registers.
     Read(read::Options),
+    /// What an MQTT broker carries, as a proposal for the configuration.
+    Mqtt(mqtt::Options),
     /// Prints the JSON schema of the configuration file, for editors.
     Schema,
     /// Prints readings from the data directory, also beside a running gateway.
@@ -141,6 +144,7 @@ fn perform(cli: &Cli) -> Result<(), Failure> {
         Verb::Check => check::perform(cli),
         Verb::Graph(options) => graph::perform(cli, options),
         Verb::Read(options) => read::perform(cli, options),
+        Verb::Mqtt(options) => mqtt::perform(cli, options),
         Verb::Schema => check::schema(),
         Verb::Query(options) => query::perform(cli, options),
         Verb::Export(options) => export::perform(cli, options),

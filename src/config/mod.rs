@@ -149,6 +149,17 @@ pub fn topics_of(text: &str, zone: &jiff::tz::TimeZone) -> Result<Vec<TriedTopic
     if diagnostics.count(Severity::Error) == 0 { Ok(tried) } else { Err(diagnostics) }
 }
 
+/// A broker that stands in no file, by its address as `connect` has it, without topics and login.
+///
+/// # Errors
+/// What is wrong with the address, and how one is written.
+pub fn broker_at(address: &str) -> Result<Broker, String> {
+    use leaf::Leaf;
+    let connect = leaf::BrokerAddress::parse(address)
+        .map_err(|wrong| format!("{address:?} {}: {}", wrong.message, wrong.help))?;
+    validate::bare_broker(&connect).ok_or_else(|| format!("{address:?} is not the address of a broker"))
+}
+
 /// Reads the register map `NAME`, which is `FOLDER/devices/NAME.toml`, or the file of a path that
 /// ends in `.toml`.
 pub fn load_profile(name_or_path: &str, folder: &Path) -> Result<LoadedProfile, Diagnostics> {

@@ -292,15 +292,8 @@ impl Wiring<'_> {
         for broker in plan.brokers.clone() {
             let (points, clock, field) = (Arc::clone(&points), self.clock.clone(), Arc::clone(&field));
             let name = format!("broker {}", broker.id);
-            let make = move || {
-                mqtt::Source::build(
-                    &broker,
-                    Arc::clone(&points),
-                    clock.clone(),
-                    field.out.clone(),
-                    &field.mqtt,
-                )
-            };
+            let make =
+                move || mqtt::Source::build(&broker, &points, clock.clone(), field.out.clone(), &field.mqtt);
             make()?;
             self.drive(name, make, mqtt::Source::run);
         }

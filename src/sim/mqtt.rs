@@ -282,7 +282,7 @@ mod tests {
             known.iter().zip(1..).map(|(text, id)| (text.parse().unwrap(), PointId(id))).collect();
         let (tx, mut readings) = mpsc::channel(8);
         let clock = Clock::system();
-        let source = Source::build(&plan, Arc::new(points), clock.clone(), tx, &Metrics::default()).unwrap();
+        let source = Source::build(&plan, &points, clock.clone(), tx, &Metrics::default()).unwrap();
         let status = source.status();
         let sensors = Sensors::new(address, clock, 7, FridgeDoor::default());
         let stop = CancellationToken::new();

@@ -7,7 +7,6 @@ use plantroom::field::{Fault, Raw};
 use plantroom::point::{Address, PointId, UtcMs, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -70,7 +69,7 @@ fn word(raw: &Result<Raw, Fault>) -> String {
 fn samples(plan: &config::Plan, topic: &str, payload: &[u8]) -> String {
     let addresses: Vec<Address> = plan.points.iter().map(|point| point.address.clone()).collect();
     let points = addresses.iter().cloned().zip((1..).map(PointId)).collect();
-    let mapping = Mapping::new(&plan.brokers[0].topics, Arc::new(points)).unwrap();
+    let mapping = Mapping::new(&plan.brokers[0].topics, &points).unwrap();
     let mapped = mapping.map(topic, payload);
     let mut lines = Vec::new();
     for part in &mapped.parts {
@@ -128,4 +127,72 @@ fn hundreds_of_devices_of_a_profile_share_its_topic() {
         got,
         "d499/temperature = 234 at 2024-06-20T08:48:38Z\nd499/humidity = 79 at 2024-06-20T08:48:38Z"
     );
+}
+
+/// Publishes retained messages and goes.
+async fn publish(address: std::net::SocketAddr, messages: &[(&str, &str)]) {
+    use futures_util::{SinkExt, StreamExt};
+    use plantroom::field::mqtt::wire::{Codec, Connect, Packet, Publish, QoS};
+    let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    let codec = Codec { max_incoming_size: 1 << 20, max_outgoing_size: 1 << 20 };
+    let mut frames = tokio_util::codec::Framed::new(socket, codec);
+    frames.send(Packet::Connect(Connect::new("publisher"))).await.unwrap();
+    frames.next().await.unwrap().unwrap();
+    for (packet, (topic, payload)) in (1..).zip(messages) {
+        let mut message = Publish::new(*topic, QoS::AtLeastOnce, *payload);
+        (message.pkid, message.retain) = (packet, true);
+        frames.send(Packet::Publish(message)).await.unwrap();
+        frames.next().await.unwrap().unwrap();
+    }
+}
+
+/// The program itself against the broker of the demo: what it prints is a file that passes the check.
+#[test]
+fn discover_prints_a_configuration_of_what_a_broker_carries() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let broker =
+        runtime.block_on(plantroom::sim::broker::Broker::bind("127.0.0.1:0".parse().unwrap())).unwrap();
+    let address = broker.local_addr().unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let guard = stop.clone().drop_guard();
+    let serving = std::thread::spawn(move || runtime.block_on(broker.run(stop)));
+    let messages =
+        [("plant/ward-1/t", r#"{"temperature": 21.5}"#), ("plant/ward-2/t", r#"{"temperature": 22.0}"#)];
+    let own = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    own.block_on(publish(address, &messages));
+
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_plantroom"))
+            .args(["mqtt", "discover", "--log-filter", "error"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (code, text, error) = run(&["--connect", &address.to_string(), "--for", "1s", "--filter", "plant/#"]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    assert!(
+        text.contains("topic = \"plant/{asset}/t\"") && text.contains("unit = \"Cel\" # a guess"),
+        "{text}"
+    );
+    let site = text.replacen(
+        "config_version = 1",
+        "config_version = 1\nsite = { id = \"s\", timezone = \"UTC\" }",
+        1,
+    );
+    let files = BTreeMap::from([(PathBuf::from("site.toml"), site)]);
+    let loaded = config::load_from(&files, Path::new("site.toml"), &|_| None);
+    let plan = loaded.unwrap_or_else(|wrong| panic!("{wrong}\n{text}")).plan;
+    assert_eq!(plan.points.len(), 2, "{text}");
+
+    drop(guard);
+    serving.join().unwrap();
+    let (code, _, error) = run(&["--connect", &address.to_string(), "--for", "1s"]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("no connection to 127.0.0.1:"), "{error}");
+    assert_eq!(run(&["nobody", "--config", "config/plantroom.toml"]).0, Some(2));
 }

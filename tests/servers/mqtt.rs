@@ -14,7 +14,6 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -204,10 +203,10 @@ impl Gateway {
     fn listen_to(plan: &BrokerPlan) -> Result<Gateway, Failed> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let point: Address = "ward-3/temperature".parse()?;
-        let points = Arc::new(BTreeMap::from([(point, PointId(1))]));
+        let points = BTreeMap::from([(point, PointId(1))]);
         let (tx, batches) = mpsc::channel(64);
         let inside = runtime.enter();
-        let source = Source::build(plan, points, Clock::system(), tx, &Metrics::default())?;
+        let source = Source::build(plan, &points, Clock::system(), tx, &Metrics::default())?;
         drop(inside);
         let (status, stop) = (source.status(), CancellationToken::new());
         runtime.spawn(source.run(stop.clone()));

@@ -2,7 +2,7 @@
 
 use super::super::certificates::path;
 use super::super::diagnostic::{Code, Problem};
-use super::super::leaf::At;
+use super::super::leaf::{At, BrokerAddress};
 use super::super::source::Place;
 use super::super::spec::{self, File};
 use super::super::{Broker, BrokerTls, Library, Part, Topic, limits};
@@ -41,7 +41,7 @@ pub fn brokers(
             let broker = Broker {
                 id: written.id.clone(),
                 host: connect.host.clone(),
-                port: connect.port.unwrap_or(if connect.tls { MQTTS_PORT } else { MQTT_PORT }),
+                port: port(connect),
                 client_id: client_id.unwrap_or_else(|| format!("{client}-{}", *written.id)),
                 login: written.login.as_ref().map(Into::into),
                 tls: tls(part, written, library.folder, context),
@@ -58,6 +58,26 @@ pub fn brokers(
         }
     }
     list
+}
+
+/// A broker of which only the address is known.
+pub fn bare_broker(connect: &BrokerAddress) -> Option<Broker> {
+    Some(Broker {
+        id: "broker".parse().ok()?,
+        host: connect.host.clone(),
+        port: port(connect),
+        client_id: String::new(),
+        login: None,
+        tls: connect.tls.then(BrokerTls::default),
+        silent_after_ms: limits::STALE_AFTER_DEFAULT_MQTT_MS,
+        message_bytes_max: usize::try_from(limits::MESSAGE_BYTES_DEFAULT).unwrap_or(usize::MAX),
+        will: None,
+        topics: Vec::new(),
+    })
+}
+
+fn port(connect: &BrokerAddress) -> u16 {
+    connect.port.unwrap_or(if connect.tls { MQTTS_PORT } else { MQTT_PORT })
 }
 
 fn tls(

@@ -19,6 +19,7 @@ mod sender;
 mod pasted;
 mod energy;
 
+pub use broker::bare_broker;
 pub use device::profile;
 pub use pasted::pasted;
 pub use rules::RuleSource;

@@ -129,11 +129,11 @@ impl TopicWork<'_> {
     ) -> Option<topic::Where> {
         let wrong = match (&**at, written.csv.is_some()) {
             (Spot::Captures(text), _) => {
-                return self.captures(written, text, self.place(at), context);
+                return Self::captures(written, text, self.place(at), context);
             }
             (Spot::Pointer(pointer), false) => return Some(topic::Where::Pointer(pointer.clone())),
             (Spot::Column(column), true) => {
-                return Some(self.column(written, column, self.place(at), context));
+                return Some(Self::column(written, column, self.place(at), context));
             }
             (Spot::Pointer(_), true) => {
                 ("a table of texts has no pointers", "write the number of the column, or its name")
@@ -148,7 +148,6 @@ impl TopicWork<'_> {
     }
 
     fn captures(
-        &self,
         written: &spec::Topic,
         text: &str,
         place: Place,
@@ -169,7 +168,6 @@ impl TopicWork<'_> {
     }
 
     fn column(
-        &self,
         written: &spec::Topic,
         column: &Column,
         place: Place,
@@ -334,7 +332,7 @@ impl TopicWork<'_> {
             Some(cell) => cell_kind(cell),
             None => value.kind.map_or(ValueKind::Decimal, Into::into),
         };
-        if let (Some(at), Some(_)) = (&value.key, (!said.named).then_some(())) {
+        if let Some(at) = value.key.as_ref().filter(|_| !said.named) {
             let help = "write `quantity_from`, or {quantity} in the topic; otherwise take `key` out";
             context.error(
                 Code::Topic,
@@ -516,7 +514,7 @@ impl TopicWork<'_> {
                 return topic::Where::Pointer(at.0.clone());
             }
             (None, Some(at), None) if is_table => {
-                return self.column(written, at, self.place(at), context);
+                return Self::column(written, at, self.place(at), context);
             }
             (None, None, None) if !is_table && said.form != Form::Bytes => return topic::Where::Whole,
             (None, None, Some(_)) if said.bytes || said.form == Form::Bytes => return topic::Where::Whole,

@@ -50,6 +50,8 @@ pub struct Options {
     pub tls: Option<BrokerTls>,
     /// Topic of the last will, if there is to be one.
     pub will: Option<String>,
+    /// The broker is to forget the session as soon as the connection ends.
+    pub clean_session: bool,
     /// Pings go out this often; a broker silent for twice as long is lost. At least 1 s.
     pub keep_alive: Duration,
 }
@@ -106,7 +108,7 @@ impl Link {
     /// Prepares; nothing is dialled before [`Link::next`].
     pub fn new(options: &Options, backoff: Backoff) -> Link {
         let mut mqtt = MqttOptions::new(&options.client_id, &options.host, options.port);
-        mqtt.set_clean_session(false)
+        mqtt.set_clean_session(options.clean_session)
             .set_keep_alive(options.keep_alive)
             .set_manual_acks(true)
             // 10 KiB otherwise, in both directions.

@@ -21,7 +21,8 @@
 //!
 //! Reading order: `mapping` (what a message means) with `json`, `order` (what may be
 //! acknowledged), `silence` (when one is suspicious), `task` (the loop), `client` (the only file that knows
-//! the crate), `status`, `seen` (the last messages of each topic), `metrics`.
+//! the crate), `discover` (what a broker carries), `status`, `seen` (the last messages of each topic),
+//! `metrics`.
 
 mod json;
 mod mapping;
@@ -29,9 +30,12 @@ mod order;
 mod silence;
 mod task;
 mod client;
+pub mod discover;
 mod status;
 mod seen;
 mod metrics;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -86,7 +86,7 @@ impl Source {
     /// source feeds must not be among them, or a message could speak for it).
     pub fn build(
         plan: &config::Broker,
-        points: Arc<BTreeMap<Address, PointId>>,
+        points: &BTreeMap<Address, PointId>,
         clock: Clock,
         tx: mpsc::Sender<FieldBatch>,
         metrics: &Metrics,
@@ -96,7 +96,7 @@ impl Source {
 
     pub(super) fn build_with(
         plan: &config::Broker,
-        points: Arc<BTreeMap<Address, PointId>>,
+        points: &BTreeMap<Address, PointId>,
         clock: Clock,
         tx: mpsc::Sender<FieldBatch>,
         metrics: &Metrics,
@@ -120,6 +120,7 @@ impl Source {
             login: plan.login.clone(),
             tls: plan.tls.clone(),
             will: plan.will.clone(),
+            clean_session: false,
             keep_alive: timing.keep_alive,
         };
         let seed = fingerprint(&plan.client_id, &clock.utc().0.to_le_bytes());

@@ -18,7 +18,6 @@ use crate::point::{Address, PointId, Value};
 use futures_util::{SinkExt, StreamExt};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -96,7 +95,7 @@ fn plant(listener: &TcpListener, capacity: usize, timing: Timing) -> Plant {
         known.into_iter().map(|(text, id)| (text.parse().unwrap(), PointId(id))).collect();
     let metrics = Metrics::default();
     let (tx, readings) = mpsc::channel(capacity);
-    let source = Source::build_with(&plan, Arc::new(points), Clock::system(), tx, &metrics, timing).unwrap();
+    let source = Source::build_with(&plan, &points, Clock::system(), tx, &metrics, timing).unwrap();
     Plant { status: source.status(), metrics: metrics.of("wards"), source, readings }
 }
 
@@ -788,7 +787,7 @@ fn a_plan_that_cannot_work_is_refused() {
         (plan("x", &["a/b"]), "broker wards: \"{nobody}\": the topic pattern has no {nobody}"),
     ] {
         let (tx, _rx) = mpsc::channel(1);
-        let built = Source::build(&plan, Arc::default(), Clock::system(), tx, &Metrics::default());
+        let built = Source::build(&plan, &BTreeMap::new(), Clock::system(), tx, &Metrics::default());
         let error = built.err().unwrap().to_string();
         assert!(error.starts_with(said), "{error}");
     }

@@ -147,6 +147,7 @@ impl TestApp {
             limits: readings::Limits::default(),
             outlets: readings::Outlets { alarms: self.to_alarms.clone(), historian },
             changes: mpsc::channel(1).1,
+            questions: readings::Inspector::new().1,
         };
         let stop = self.stop.clone();
         self.tasks.spawn(async move {

@@ -5,14 +5,14 @@ use super::app::TestApp;
 use super::plant::plan;
 use super::stream::Client;
 use futures_util::SinkExt;
-use plantroom::config::{Broker as BrokerPlan, Payload, Topic, TopicValue};
+use jiff::tz::TimeZone;
+use plantroom::config::{Broker as BrokerPlan, broker_at, topics_of};
 use plantroom::field::mqtt::wire::{Codec, Connect, Packet, Publish, QoS};
 use plantroom::field::mqtt::{Metrics, Source};
 use plantroom::point::{PointId, Value};
 use plantroom::sim::broker::Broker;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_util::codec::Framed;
@@ -45,22 +45,21 @@ fn pressure(kilopascals: u16) -> Packet {
     Packet::Publish(message)
 }
 
+const TOPIC: &str = r#"
+topic = "plant/{asset}/state"
+[[values]]
+quantity = "pressure"
+pointer = "/kpa"
+assets = ["manifold"]
+unit = "kPa{gauge}"
+"#;
+
 fn source_plan(broker: SocketAddr) -> BrokerPlan {
-    let value = TopicValue {
-        point: "{asset}/pressure".to_owned(),
-        payload: Payload::Json { pointer: "/kpa".to_owned() },
-    };
+    let topics = topics_of(TOPIC, &TimeZone::UTC).unwrap();
     BrokerPlan {
-        id: "wards".parse().unwrap(),
-        host: broker.ip().to_string(),
-        port: broker.port(),
         client_id: "plantroom-test".to_owned(),
-        login: None,
-        tls: None,
-        silent_after_ms: 300_000,
-        message_bytes_max: 1 << 20,
-        will: None,
-        topics: vec![Topic { pattern: "plant/{asset}/state".to_owned(), values: vec![value] }],
+        topics: topics.into_iter().map(|tried| tried.topic).collect(),
+        ..broker_at(&broker.to_string()).unwrap()
     }
 }
 
@@ -71,9 +70,9 @@ async fn with_the_historian_blocked_an_mqtt_alarm_is_on_the_stream_within_a_seco
     let (field, point, lost) = app.with_a_blocked_historian(&plan(), "manifold/pressure");
     let broker = Broker::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = broker.local_addr().unwrap();
-    let points = Arc::new(BTreeMap::from([("manifold/pressure".parse().unwrap(), point)]));
+    let points = BTreeMap::from([("manifold/pressure".parse().unwrap(), point)]);
     let metrics = Metrics::default();
-    let source = Source::build(&source_plan(address), points, app.clock.clone(), field, &metrics).unwrap();
+    let source = Source::build(&source_plan(address), &points, app.clock.clone(), field, &metrics).unwrap();
     let (stop, status) = (CancellationToken::new(), source.status());
 
     let script = async {

@@ -54,10 +54,13 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     pairs.collect()
 }
 
+/// A mark and what stands behind it.
+pub type Record<'b> = (&'b [u8], &'b [u8]);
+
 /// The records of a row of bytes: the first of each mark, up to what is no record.
-pub fn records<'b>(bytes: &'b [u8], marks: &BTreeMap<Vec<u8>, u16>) -> Vec<(&'b [u8], &'b [u8])> {
+pub fn records<'b>(bytes: &'b [u8], marks: &BTreeMap<Vec<u8>, u16>) -> Vec<Record<'b>> {
     let width = marks.keys().next().map_or(0, Vec::len);
-    let (mut rest, mut found): (&[u8], Vec<(&[u8], &[u8])>) = (bytes, Vec::new());
+    let (mut rest, mut found): (_, Vec<Record<'b>>) = (bytes, Vec::new());
     while let Some((mark, behind)) = rest.split_at_checked(width).filter(|_| width > 0) {
         let Some(count) = marks.get(mark) else { break };
         let Some((content, after)) = behind.split_at_checked(usize::from(*count)) else {

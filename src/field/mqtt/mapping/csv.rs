@@ -24,15 +24,14 @@ impl Table {
         let (mut input, mut out) = (payload.as_bytes(), vec![0; payload.len() + 1]);
         let mut ends = vec![0; CELLS_MAX];
         let (mut written, mut cells, mut table) = (0, 0, Table::default());
-        loop {
-            let (Some(room), Some(free)) = (out.get_mut(written..), ends.get_mut(cells..)) else { break };
+        while let (Some(room), Some(free)) = (out.get_mut(written..), ends.get_mut(cells..)) {
             let (result, read, grown, more) = reader.read_record(input, room, free);
             input = input.get(read..).unwrap_or_default();
             written += grown;
             cells += more;
             match result {
                 // An end of input ends a line that has no end of its own, when asked once more.
-                ReadRecordResult::InputEmpty => continue,
+                ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::Record => {
                     // One line more than items, for a line that names the columns.
                     if table.lines.len() > ITEMS_MAX {
@@ -46,7 +45,9 @@ impl Table {
                     // Only ASCII was taken out of a text, so that what is left is one.
                     table.text.push_str(&String::from_utf8_lossy(line));
                     if let Some(line) = table.lines.last_mut() {
-                        line.iter_mut().for_each(|end| *end += from);
+                        for end in line {
+                            *end += from;
+                        }
                     }
                     (written, cells) = (0, 0);
                 }

@@ -21,6 +21,8 @@ mod trie;
 mod tried;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod manual;
 
 pub use tried::{Tried, TriedValue};
 pub use unreadable::Unreadable;
@@ -31,7 +33,6 @@ use crate::field::{Raw, Sample};
 use crate::point::{Address, Name, PointId, UtcMs};
 use route::{Route, Said};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use trie::Trie;
 
 /// The longest payload that is read, in bytes, whatever a broker is allowed; a longer one is unreadable.
@@ -120,7 +121,7 @@ impl Mapping {
     /// Prepares the topics of a broker. Of their points only those count that are in `points`.
     pub fn new(
         topics: &[config::Topic],
-        points: Arc<BTreeMap<Address, PointId>>,
+        points: &BTreeMap<Address, PointId>,
     ) -> Result<Mapping, MappingError> {
         let mut mapping = Mapping {
             trie: Trie::default(),
@@ -131,7 +132,7 @@ impl Mapping {
         for topic in topics {
             mapping.trie.add(&topic.pattern, mapping.routes.len());
             mapping.filters.insert(topic.pattern.filter());
-            mapping.routes.push(Listened::new(topic, &points)?);
+            mapping.routes.push(Listened::new(topic, points)?);
         }
         Ok(mapping)
     }

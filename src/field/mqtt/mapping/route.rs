@@ -417,26 +417,23 @@ impl Reading<'_> {
         value: &Value,
         bytes: &Result<Cow<'_, [u8]>, Unreadable>,
     ) -> Result<Result<Raw, Fault>, Unreadable> {
-        let read = match &value.cell {
-            Some(cell) => {
-                let bytes = bytes.as_ref().map_err(|why| *why)?;
-                let records = bytes::records(bytes, &self.route.records);
-                let from = match &cell.record {
-                    None => bytes,
-                    Some(mark) => {
-                        let record = records.iter().find(|(known, _)| known == mark);
-                        record.map(|(_, content)| *content).ok_or(Unreadable::NoRecord)?
-                    }
-                };
-                bytes::value(from, cell, &self.route.zone)?.and_then(|raw| value.rule.raw(raw))
-            }
-            None => {
-                let missing = match &value.spot {
-                    Spot::Column(_) | Spot::Named(_) => Unreadable::NoColumn,
-                    _ => Unreadable::NoMember,
-                };
-                value.rule.read(scope.found(&value.spot).ok_or(missing)?)?
-            }
+        let read = if let Some(cell) = &value.cell {
+            let bytes = bytes.as_ref().map_err(|why| *why)?;
+            let records = bytes::records(bytes, &self.route.records);
+            let from = match &cell.record {
+                None => bytes,
+                Some(mark) => {
+                    let record = records.iter().find(|(known, _)| known == mark);
+                    record.map(|(_, content)| *content).ok_or(Unreadable::NoRecord)?
+                }
+            };
+            bytes::value(from, cell, &self.route.zone)?.and_then(|raw| value.rule.raw(raw))
+        } else {
+            let missing = match &value.spot {
+                Spot::Column(_) | Spot::Named(_) => Unreadable::NoColumn,
+                _ => Unreadable::NoMember,
+            };
+            value.rule.read(scope.found(&value.spot).ok_or(missing)?)?
         };
         let (Some(spot), Ok(raw)) = (&self.route.unit, &read) else { return Ok(read) };
         let written = scope.text(spot).ok_or(Unreadable::NoUnit)?;

@@ -8,18 +8,18 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 /// The topics of a text, and a number for each of their points, from 1 in their order.
-fn mapping(text: &str) -> (Mapping, Vec<Address>) {
+pub fn mapping(text: &str) -> (Mapping, Vec<Address>) {
     let zone = TimeZone::get("Asia/Shanghai").unwrap();
     let tried = topics_of(text, &zone).unwrap_or_else(|wrong| panic!("{wrong}"));
     let points: Vec<Address> =
         tried.iter().flat_map(|tried| tried.points.iter().map(|point| point.address.clone())).collect();
     let numbered = points.iter().cloned().zip((1..).map(PointId)).collect();
     let topics: Vec<config::Topic> = tried.into_iter().map(|tried| tried.topic).collect();
-    (Mapping::new(&topics, Arc::new(numbered)).unwrap(), points)
+    (Mapping::new(&topics, &numbered).unwrap(), points)
 }
 
 /// What a message becomes, in words: `address=value@time`, a fault as `!fault`, a doubt as `?value`.
-fn says((mapping, points): &(Mapping, Vec<Address>), topic: &str, payload: &[u8]) -> Vec<String> {
+pub fn says((mapping, points): &(Mapping, Vec<Address>), topic: &str, payload: &[u8]) -> Vec<String> {
     let mapped = mapping.map(topic, payload);
     let mut said = Vec::new();
     for part in &mapped.parts {

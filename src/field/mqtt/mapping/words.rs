@@ -110,9 +110,8 @@ impl Rule {
             Found::Bare(text) => self.text(text.trim()),
             Found::Json(json) => match json.as_bytes().first() {
                 Some(b'"') => self.text(string(json)?.trim()),
-                Some(b't' | b'f') => self.text(json),
                 Some(b'n') => Err(Unreadable::Null),
-                Some(b'-' | b'0'..=b'9') => self.text(json),
+                Some(b't' | b'f' | b'-' | b'0'..=b'9') => self.text(json),
                 _ => Err(Unreadable::NoValue),
             },
         }
@@ -246,8 +245,8 @@ mod tests {
         Rule { kind, words, sentinels }
     }
 
-    fn decimal(text: &str) -> Result<Read, Unreadable> {
-        Ok(Ok(Raw::Value(Value::Decimal(text.parse().unwrap()))))
+    fn decimal(text: &str) -> Raw {
+        Raw::Value(Value::Decimal(text.parse().unwrap()))
     }
 
     #[test]
@@ -258,7 +257,7 @@ mod tests {
             (Found::Json("\" 21.50 \""), "21.50"),
             (Found::Bare(" -1\n"), "-1"),
         ] {
-            assert_eq!(rule.read(found).unwrap().unwrap(), decimal(digits).unwrap().unwrap());
+            assert_eq!(rule.read(found), Ok(Ok(decimal(digits))));
         }
         assert_eq!(
             rule.read(Found::Bare("0.12345678901234567890123")),
@@ -305,9 +304,9 @@ mod tests {
     #[test]
     fn words_stand_for_states_and_texts_for_themselves() {
         let states = rule(ValueKind::Decimal, &[("运行", 1), ("停止", 0), ("E7", 7)]);
-        assert_eq!(states.read(Found::Json("\"\\u8fd0\\u884c\"")), decimal("1"));
-        assert_eq!(states.read(Found::Bare("E7")), decimal("7"));
-        assert_eq!(states.read(Found::Bare("3")), decimal("3"), "a number is a number");
+        assert_eq!(states.read(Found::Json("\"\\u8fd0\\u884c\"")), Ok(Ok(decimal("1"))));
+        assert_eq!(states.read(Found::Bare("E7")), Ok(Ok(decimal("7"))));
+        assert_eq!(states.read(Found::Bare("3")), Ok(Ok(decimal("3"))), "a number is a number");
         assert_eq!(states.read(Found::Bare("检修")), Err(Unreadable::UnknownWord));
         let text = rule(ValueKind::Text, &[]);
         assert_eq!(text.read(Found::Json("\"nan\"")), Ok(Ok(Raw::Text("nan".into()))));
