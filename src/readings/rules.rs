@@ -496,7 +496,8 @@ impl UnitWatch {
             },
             UnitState::Jumped { other, level } => {
                 let expected = level * other.0 + other.1;
-                if (value - level).abs() < (value - expected).abs() {
+                // What is beyond all floats in the other unit is no value of it.
+                if (value - level).abs() < (value - expected).abs() || !back(other).is_finite() {
                     UnitState::Steady(Some(value))
                 } else {
                     UnitState::Jumped { other, level: back(other) }

@@ -134,13 +134,6 @@ impl Owner<'_> {
         let exact = scale == Decimal::ONE && offset == Decimal::ZERO && factors.is_empty();
         let unit = self.unit(written, cell, kind, context)?;
         let range = written.get(|r| &r.range).and_then(|at| context.range(at.source, Some(at.value)));
-        let said = conditioning::Said {
-            raw_unit: written.get(|r| &r.raw_unit),
-            clamp: written.get(|r| &r.clamp),
-            counter: written.get(|r| &r.counter),
-            checks: written.get(|r| &r.checks),
-            report: written.get(|r| &r.report),
-        };
         let signal = conditioning::Signal {
             kind,
             unit,
@@ -151,7 +144,7 @@ impl Owner<'_> {
             most: holds(cell).map(|(_, most)| most),
             interval_ms: Some(interval_ms),
         };
-        let (kind, conditioning) = conditioning::resolve(&said, &signal, context);
+        let (kind, conditioning) = conditioning::resolve(&conditioned(written), &signal, context);
         let mut point = Point {
             formerly: formerly(
                 self.assets,
@@ -398,6 +391,17 @@ pub fn takes(cell: Cell, place: Place, context: &mut Context<'_>) {
         let message = format!("{} does not come in the order {}", cell.encoding, cell.order);
         let help = format!("orders of {}: {}", cell.encoding, words.join(", "));
         context.error(Code::ByteOrder, place, message, &help);
+    }
+}
+
+/// What the files say of the readings beyond scale and range.
+fn conditioned<'a>(written: &Written<'a>) -> conditioning::Said<'a> {
+    conditioning::Said {
+        raw_unit: written.get(|r| &r.raw_unit),
+        clamp: written.get(|r| &r.clamp),
+        counter: written.get(|r| &r.counter),
+        checks: written.get(|r| &r.checks),
+        report: written.get(|r| &r.report),
     }
 }
 
