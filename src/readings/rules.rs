@@ -483,7 +483,8 @@ impl UnitWatch {
         let jump = |from: f64, to: f64| {
             self.others.iter().copied().find(|(factor, offset)| {
                 let expected = from * factor + offset;
-                (to - expected).abs() <= UNIT_JUMP_TOLERANCE * expected.abs()
+                expected.is_finite()
+                    && (to - expected).abs() <= UNIT_JUMP_TOLERANCE * expected.abs()
                     && (expected - from).abs() > UNIT_JUMP_APART * from.abs()
             })
         };
