@@ -8,6 +8,7 @@
 //! - `pipeline PORTS SECONDS DATA`: the whole gateway, once a second
 //! - `stages BATCHES A_SECOND DATA`: what is behind the field, fed from memory (0 a second: as fast
 //!   as it is taken); compare instructions with `valgrind --tool=callgrind`, less those of 0 batches
+//! - `derived FORMULAS SECONDS DATA`: the reckoning of derived points alone, fed from memory
 
 #![expect(
     clippy::unwrap_used,
@@ -18,6 +19,8 @@
 )]
 #![expect(clippy::cast_possible_wrap, clippy::cast_precision_loss, reason = "small numbers")]
 
+#[path = "field/derived.rs"]
+mod derived;
 #[path = "field/stages.rs"]
 mod stages;
 
@@ -62,6 +65,10 @@ fn main() -> anyhow::Result<()> {
         ["stages", batches, a_second, data] => {
             let plan = plan(&(1..=500).collect::<Vec<u16>>())?;
             runtime.block_on(stages::stages(&plan, batches.parse()?, a_second.parse()?, Path::new(data)))
+        }
+        ["derived", formulas, seconds, data] => {
+            let plan = plan(&(1..=500).collect::<Vec<u16>>())?;
+            derived::derived(&plan, formulas.parse()?, seconds.parse()?, Path::new(data))
         }
         // `cargo bench` without words: the measurement needs a second process, see benches/README.md.
         _ => Ok(()),

@@ -266,7 +266,10 @@ async fn plantroom(port: u16, seconds: u32) -> anyhow::Result<()> {
     let task = readings::Task {
         engine: readings::Engine::new(settings, clock.now()),
         current: Current::new(&ids, clock.utc()),
+        derived: readings::Derived::new(&readings::derived::Settings::default(), clock.now()),
+        by_hand: readings::ByHand { open: Vec::new(), orders: mpsc::channel(1).1 },
         texts: Box::new(move |word| texts.id(word)),
+        words: Box::new(|_| None),
         clock: clock.clone(),
         metrics: readings::Metrics::default(),
         limits: readings::Limits::default(),

@@ -35,7 +35,10 @@ pub async fn stages(plan: &Plan, batches: u64, a_second: u64, data: &Path) -> an
     let making = readings::Task {
         engine: Engine::new(Settings::from_plan(&plan.points, &catalogue), clock.now()),
         current: Current::new(&ids, clock.utc()),
+        derived: readings::Derived::new(&readings::derived::Settings::default(), clock.now()),
+        by_hand: readings::ByHand { open: Vec::new(), orders: mpsc::channel(1).1 },
         texts: Box::new(|_| None),
+        words: Box::new(|_| None),
         clock: clock.clone(),
         metrics: readings::Metrics::default(),
         limits: readings::Limits::default(),

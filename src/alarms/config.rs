@@ -247,6 +247,7 @@ mod tests {
             points: Vec::new(),
             buses: Vec::new(),
             brokers: Vec::new(),
+            derived: Vec::new(),
             targets: Vec::new(),
             rules: vec![config::Rule {
                 id: name("oxygen-low"),

@@ -5,8 +5,8 @@ use super::error::ApiError;
 use super::guard::guard;
 use super::live::{socket, stream};
 use super::routes::{
-    alarms, assets, buses, energy, events, health, import, points, readings, series, site, values,
-    work_orders,
+    alarms, assets, buses, energy, events, health, import, points, readings, series, site, substitutions,
+    values, work_orders,
 };
 use super::state::AppState;
 use super::viewer::Viewer;
@@ -67,6 +67,8 @@ fn quick() -> OpenApiRouter<AppState> {
         .routes(routes!(series::get_as_of))
         .routes(routes!(values::list_values))
         .routes(routes!(buses::list_buses))
+        .routes(routes!(substitutions::list_substitutions))
+        .routes(routes!(substitutions::substitute_value, substitutions::end_substitution))
         // What is wrong, and what is done about it.
         .routes(routes!(alarms::list_alarms))
         .routes(routes!(alarms::get_alarm))

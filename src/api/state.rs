@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::energy::Energy;
 use crate::historian::{History, Texts};
-use crate::readings::Current;
+use crate::readings::{Current, Substitutions};
 use crate::telemetry::{Health, Registry};
 use crate::work_orders::WorkOrders;
 use std::hash::{BuildHasher, RandomState};
@@ -30,6 +30,8 @@ pub struct Handles {
     pub history: History,
     /// The texts of the historian's dictionary.
     pub texts: Texts,
+    /// Values by hand.
+    pub substitutions: Substitutions,
     /// The alarms.
     pub alarms: Alarms,
     /// The work orders.
@@ -96,6 +98,11 @@ impl AppState {
     /// The texts.
     pub fn texts(&self) -> &Texts {
         &self.0.handles.texts
+    }
+
+    /// Values by hand.
+    pub fn substitutions(&self) -> &Substitutions {
+        &self.0.handles.substitutions
     }
 
     /// The alarms.

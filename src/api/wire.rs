@@ -57,6 +57,13 @@ impl ValueWire {
         ValueWire::raw(json)
     }
 
+    /// A word that is in no dictionary.
+    pub fn word(word: &str) -> ValueWire {
+        let mut json = String::new();
+        write_text(&mut json, word);
+        ValueWire::raw(json)
+    }
+
     fn raw(json: String) -> ValueWire {
         ValueWire(RawValue::from_string(json).unwrap_or_else(|_| RawValue::NULL.to_owned()))
     }

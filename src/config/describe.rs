@@ -32,7 +32,11 @@ fn summary(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
     let zone = plan.site.zone.iana_name().unwrap_or("UTC");
     writeln!(out, "Site {}: {} / {}, {zone}", plan.site.id, plan.site.name.zh, plan.site.name.en)?;
     writeln!(out, "Page http://{}/", plan.http.listen)?;
-    writeln!(out, "{} assets, {} points", plan.assets.len(), plan.points.len())?;
+    let derived = match plan.derived.len() {
+        0 => String::new(),
+        derived => format!(", {derived} of them derived"),
+    };
+    writeln!(out, "{} assets, {} points{derived}", plan.assets.len(), plan.points.len())?;
     writeln!(out, "{}", history(&plan.history))?;
     for bus in &plan.buses {
         let points: usize = bus.devices.iter().map(|device| device.registers.len()).sum();

@@ -114,6 +114,12 @@ codes! {
     TopicOverlap = "topic-overlap",
     /// A range whose ends are the wrong way round.
     Range = "range",
+    /// A formula of a derived point that cannot be reckoned.
+    Formula = "formula",
+    /// Derived points that are reckoned from each other.
+    DerivedCycle = "derived-cycle",
+    /// Derived points that cost too much together.
+    DerivedCost = "derived-cost",
     /// A rule's limit outside its point's range, or on a point without numbers.
     Limit = "limit",
     /// What is to be done to readings does not fit the point.

@@ -35,6 +35,21 @@ pub const FILE_BYTES_MAX: usize = 16 << 20;
 /// Most files one configuration may include.
 pub const FILES_MAX: usize = 1_000;
 
+/// How often a derived point with windows or ages may be reckoned by the clock. Milliseconds.
+pub const DERIVED_EVERY_MS: RangeInclusive<u64> = 1_000..=DAY_MS;
+/// How often it is reckoned at least, where it says nothing. Milliseconds.
+pub const DERIVED_EVERY_DEFAULT_MS: u64 = 10_000;
+/// Least time between two values of a derived point; what its points say meanwhile counts
+/// together. Milliseconds.
+pub const DERIVED_PAUSE_MS: u64 = 500;
+/// Most that all derived points together may cost, in steps of their formulas per second: some
+/// hundredths of one core.
+pub const DERIVED_STEPS_PER_S_MAX: u64 = 2_000_000;
+/// Most readings that the windows of all derived points together hold.
+pub const DERIVED_WINDOW_READINGS_MAX: u64 = 1_000_000;
+/// How often a subscribed point is taken to speak, for these two. Milliseconds.
+pub const DERIVED_INTERVAL_ASSUMED_MS: u64 = 1_000;
+
 /// Most stretches of a device that must not be asked for.
 pub const FORBIDDEN_MAX: usize = 256;
 /// Most raw values of a register that are no measurement.

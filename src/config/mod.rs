@@ -87,7 +87,7 @@ pub fn load_from(
         let library = Library { profiles, points, folder: loader.outside.folder };
         let complete = loader.problems.is_empty();
         certificates::check(&parts, loader.outside, &mut loader.problems);
-        validate::validate(&parts, &library, complete, &mut loader.problems)
+        validate::validate(&parts, &loader.sources, &library, complete, &mut loader.problems)
     });
     let diagnostics = Diagnostics::resolve(loader.problems, &loader.sources);
     match plan.flatten() {

@@ -4,6 +4,7 @@ use super::conditioning::Conditioning;
 use super::encoding::{Encoding, Order};
 use super::link::Link;
 use super::topic::Topic;
+use crate::expr::Formula;
 use crate::point::{Address, Decimal, Declared, Name, Names, Unit, ValueKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ pub struct Plan {
     pub buses: Vec<Bus>,
     /// MQTT brokers.
     pub brokers: Vec<Broker>,
+    /// Points that are reckoned from others, each behind those it is reckoned from.
+    pub derived: Vec<Derived>,
     /// Line-protocol targets.
     pub targets: Vec<Target>,
     /// Alarm rules.
@@ -175,6 +178,22 @@ pub struct State {
     pub value: i64,
     /// Its name.
     pub name: Names,
+}
+
+/// How a point is reckoned from others; what else is known of it is in [`Point`].
+#[derive(Clone, Debug)]
+pub struct Derived {
+    /// The point.
+    pub point: Address,
+    /// Checked, in the unit of the point. Its inputs are numbered by their places in
+    /// [`Plan::points`]; they get the numbers of the catalogue by [`Formula::renumbered`].
+    pub formula: Formula,
+    /// Reckoned so often and at no other time; none: whenever one of its points speaks.
+    /// Milliseconds.
+    pub every_ms: Option<u64>,
+    /// Without a new value for longer than this it is stale, whatever its points are; none: it is
+    /// as stale as they. Milliseconds.
+    pub stale_after_ms: Option<u64>,
 }
 
 /// One Modbus line: one task, one connection.

@@ -118,7 +118,13 @@ fn search(value: &Spanned<DeValue<'_>>, path: &str, span: &Range<usize>, found: 
                 search(item, &format!("{path}[{index}]"), span, found);
             }
         }
-        _ => {}
+        // A mistake inside a text, such as a formula, is at the path of the text.
+        _ => {
+            let whole = value.span();
+            if found.is_empty() && whole.start <= span.start && span.end <= whole.end && !span.is_empty() {
+                path.clone_into(found);
+            }
+        }
     }
 }
 

@@ -39,6 +39,9 @@ pub struct File {
     /// MQTT brokers.
     #[serde(default)]
     pub mqtt: Vec<At<Broker>>,
+    /// Points that are reckoned from others.
+    #[serde(default)]
+    pub derived: Vec<At<Derived>>,
     /// Where readings are forwarded to, in line protocol.
     #[serde(default)]
     pub forward: Vec<At<Target>>,
@@ -787,6 +790,39 @@ pub enum Kind {
     Float,
     Bool,
     Text,
+}
+
+/// A point that is reckoned from others.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-whole" = true))]
+pub struct Derived {
+    /// The asset it belongs to.
+    pub asset: At<Name>,
+    /// What it says; the second half of its address.
+    pub quantity: At<Name>,
+    /// The expression: `chiller-1/return - chiller-1/supply`. The manual has a page on them.
+    pub formula: At<String>,
+    /// UCUM code its number is wanted in: `K`, `kW.h`; not for a condition.
+    pub unit: Option<At<Unit>>,
+    /// How often a formula with windows or ages is reckoned, 1s to 1d; without it whenever one of its points speaks, and every 10s.
+    pub every: Option<At<Millis>>,
+    /// What is possible, in the unit, both ends inclusive: `[0, 30]`. Beyond it the value is in doubt.
+    pub range: Option<At<[Decimal; 2]>>,
+    /// What its numbers mean, if they are states; of a condition 0 and 1.
+    #[schemars(length(max = limits::STATES_MAX))]
+    pub states: Option<Vec<At<State>>>,
+    /// Decimals shown on a page, default 2; 0 for conditions and states.
+    #[schemars(range(max = 9))]
+    pub decimals: Option<u8>,
+    /// Without a new value for this long it is stale, 1s to 7d; without it as stale as its points are.
+    pub stale_after: Option<At<Millis>>,
+    /// Its name in both languages.
+    pub name: Option<Text>,
+    /// Quantities of this asset, or whole addresses, it had before; the point keeps its history.
+    #[serde(default)]
+    #[schemars(length(max = limits::FORMERLY_MAX))]
+    pub formerly: Vec<Former>,
 }
 
 /// A target that takes line protocol.

@@ -203,6 +203,7 @@ mod tests {
             }],
             buses: Vec::new(),
             brokers: Vec::new(),
+            derived: Vec::new(),
             targets: Vec::new(),
             rules: Vec::new(),
             meters: vec![Meter {

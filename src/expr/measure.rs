@@ -37,6 +37,11 @@ impl Factor {
         self.0.is_one()
     }
 
+    /// Whether decimals stay decimals.
+    pub(super) fn is_exact(self) -> bool {
+        self.0.exact().is_some()
+    }
+
     /// The number in the other unit; none if it is beyond all floats.
     pub fn apply(self, number: Number) -> Option<Number> {
         match (self.0.exact(), number) {

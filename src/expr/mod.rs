@@ -10,15 +10,14 @@
 //! zero makes unknown what depends on it (Kleene's logic), and an unknown never satisfies a
 //! comparison. What becomes of an unknown outcome is for the stage to say that asked.
 //!
-//! No stage asks yet: the room stands for derived points (`readings`) and rules (`alarms`), which
-//! sit above it.
+//! Derived points (`readings::derived`) are made of it; rules (`alarms`) can be.
 //!
 //! **Invariant:** what passes the check has one type and one unit, and no input can make its
 //! evaluation fail: it is a finite value, or unknown and Bad. Evaluation is pure; it visits each
 //! part once and asks for nothing but the inputs and windows it lists.
 //!
 //! Reading order: `function`, `tree`, `token`, `parse`; `number`, `measure`, `formula`, `check`; `window`,
-//! `air`, `eval`, `why`; [`fuzz`].
+//! `air`, `eval`, `exact`, `why`; [`fuzz`].
 
 mod mistake;
 mod function;
@@ -32,6 +31,7 @@ mod window;
 mod formula;
 mod check;
 mod eval;
+mod exact;
 mod why;
 pub mod fuzz;
 #[cfg(test)]

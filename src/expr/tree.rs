@@ -21,6 +21,29 @@ impl Tree {
     pub fn source(&self) -> &str {
         &self.source
     }
+
+    /// The points it names, each as often as it stands there.
+    pub fn points(&self) -> Vec<&Address> {
+        let (mut waiting, mut found) = (vec![&self.root], Vec::new());
+        while let Some(node) = waiting.pop() {
+            match &node.kind {
+                Kind::Number(..) | Kind::Text(_) | Kind::Bool(_) | Kind::Unknown => {}
+                Kind::Point(address) => found.push(address),
+                Kind::Negative(inner) | Kind::Not(inner) => waiting.push(inner),
+                Kind::All(parts) | Kind::Any(parts) | Kind::Call(_, parts) => waiting.extend(parts),
+                Kind::Sum(first, rest) => {
+                    waiting.push(first);
+                    waiting.extend(rest.iter().map(|(_, node)| node));
+                }
+                Kind::Product(first, rest) => {
+                    waiting.push(first);
+                    waiting.extend(rest.iter().map(|(_, node)| node));
+                }
+                Kind::Compare(_, left, right) => waiting.extend([&**left, &**right]),
+            }
+        }
+        found
+    }
 }
 
 impl PartialEq for Tree {

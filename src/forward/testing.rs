@@ -44,6 +44,7 @@ pub fn plan() -> Plan {
         points: vec![point("main-meter/energy"), point("roof/temperature")],
         buses: Vec::new(),
         brokers: Vec::new(),
+        derived: Vec::new(),
         targets: vec![Target {
             id: "influx".parse().unwrap(),
             url: "http://127.0.0.1:8086/write?db=plant".parse().unwrap(),

@@ -266,6 +266,11 @@ impl Sorted {
 }
 
 impl Outcome {
+    /// Of readings that are plantroom's own: current at once, and for the history.
+    pub fn made(batch: Option<Arc<Batch>>) -> Outcome {
+        Outcome { history: batch.clone(), live: batch, ..Outcome::default() }
+    }
+
     fn deliver(&mut self, envelope: Batch, Sorted { history, live }: Sorted) {
         let batch = |readings: Vec<Reading>, envelope| {
             (!readings.is_empty()).then(|| Arc::new(Batch { readings, ..envelope }))

@@ -23,6 +23,10 @@ pub struct Metrics {
     pub counter_resets: Counter,
     /// Samples of points outside the plan.
     pub unknown: Counter,
+    /// Readings of points whose value is substituted.
+    pub withheld: Counter,
+    /// Points whose value is substituted.
+    pub substituted: Gauge,
     /// Times the wall clock was set back.
     pub clock_steps: Counter,
     /// Readings the historian could not take.
@@ -51,6 +55,7 @@ impl Metrics {
             ),
             ("readings_counter_resets", "Counters that fell and did not roll over", &self.counter_resets),
             ("readings_unknown", "Samples of points outside the plan, dropped", &self.unknown),
+            ("readings_withheld", "Readings of points whose value is substituted, dropped", &self.withheld),
             ("readings_clock_steps", "Times the wall clock was set back by over 2 s", &self.clock_steps),
             ("readings_lost", "Readings the historian could not take in time", &self.lost),
             (
@@ -69,5 +74,11 @@ impl Metrics {
         }
         let waiting = self.historian_waiting.clone();
         registry.register("readings_historian_waiting", "Batches that wait for the historian", waiting);
+        let substituted = self.substituted.clone();
+        registry.register(
+            "readings_substituted",
+            "Points whose value is substituted by a person",
+            substituted,
+        );
     }
 }

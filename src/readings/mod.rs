@@ -4,7 +4,8 @@
 //! [`rules`] (what values are watched for), `report` (what the history is spared), `slot` (what is
 //! kept of a point), `seen` (what has come before), [`engine`] (the pure step that brings them
 //! together), [`inspect`] (how a reading came about), [`current`] (the newest value of every point),
-//! [`task`] (who is served first), [`metrics`].
+//! [`derived`] (readings made of readings), [`substitute`] (values by hand), [`task`] (who is served
+//! first), [`metrics`].
 //!
 //! **Invariant:** alarms are served first and never wait for the disk; what the historian could
 //! not take is counted and said, never dropped in silence; a reading without a value is Bad.
@@ -19,19 +20,23 @@ mod seen;
 pub mod engine;
 pub mod inspect;
 pub mod current;
+pub mod derived;
+pub mod substitute;
 pub mod task;
 pub mod metrics;
 
 pub use config::{PointSettings, Settings};
 pub use current::{Current, CurrentValue};
+pub use derived::Derived;
 pub use engine::{Engine, Outcome};
 pub use inspect::{Explained, Inspector, Question};
 pub use metrics::Metrics;
 pub use points::Points;
-pub use task::{Limits, Outlets, Task};
+pub use substitute::Substitutions;
+pub use task::{ByHand, Limits, Outlets, Task};
 
 use crate::field::AckHandle;
-use crate::point::{Batch, PointId, TextId, UtcMs};
+use crate::point::{Batch, PointId, Reading, TextId, UtcMs};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -40,11 +45,18 @@ use tokio::sync::oneshot;
 /// long, too many). The dictionary is the historian's; its end of this is handed in at build.
 pub type TextIds = Box<dyn FnMut(&str) -> Option<TextId> + Send + Sync>;
 
+/// Gives the word of a number; none for a number that was never given.
+pub type TextWords = Box<dyn Fn(TextId) -> Option<Arc<str>> + Send + Sync>;
+
 /// Other points for the running task.
 #[derive(Debug)]
 pub struct Change {
-    /// All points from now on.
+    /// All points from now on, but for the derived ones.
     pub settings: Settings,
+    /// The derived ones.
+    pub derived: derived::Settings,
+    /// What the history has of the windows of their formulas, each point's in order of time.
+    pub windows: Vec<Reading>,
     /// Those whose values mean something else than before: they wait for their first one.
     pub anew: BTreeSet<PointId>,
     /// Told when nothing more is made with the old settings.

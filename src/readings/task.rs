@@ -14,12 +14,14 @@
 //! full disk would silence the alarms behind it.
 
 use super::engine::{Engine, Outcome};
-use super::{Change, Current, Feed, HistorianFeed, Lost, Metrics, Question, TextIds};
+use super::substitute::{Held, Open, Order};
+use super::{Change, Current, Derived, Feed, HistorianFeed, Lost, Metrics, Question, TextIds, TextWords};
 use crate::clock::{Clock, Mono};
 use crate::field::{AckHandle, FieldBatch};
-use crate::point::{Batch, Severity, UtcMs};
+use crate::point::{Batch, PointId, Severity, UtcMs, Value};
 use std::collections::VecDeque;
 use std::pin::pin;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -63,8 +65,14 @@ pub struct Task {
     pub engine: Engine,
     /// The table it keeps.
     pub current: Current,
+    /// Reckons readings from readings.
+    pub derived: Derived,
+    /// What persons have put in the place of a device's values, at the start and since.
+    pub by_hand: ByHand,
     /// Numbers words.
     pub texts: TextIds,
+    /// Gives the words of numbers.
+    pub words: TextWords,
     /// The clock.
     pub clock: Clock,
     /// What it counts.
@@ -79,6 +87,15 @@ pub struct Task {
     pub questions: mpsc::Receiver<Question>,
 }
 
+/// Values by hand: those that hold at the start, and the word that one begins or ends.
+#[derive(Debug)]
+pub struct ByHand {
+    /// They hold at the start.
+    pub open: Vec<Open>,
+    /// Nobody need hold the other end.
+    pub orders: mpsc::Receiver<Order>,
+}
+
 impl std::fmt::Debug for Task {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Task").field("limits", &self.limits).finish_non_exhaustive()
@@ -90,6 +107,7 @@ impl Task {
     /// is still there, with the usual patience.
     pub async fn run(mut self, mut field: mpsc::Receiver<FieldBatch>, stop: CancellationToken) {
         let (mut backlog, mut batches) = (Backlog::default(), Vec::with_capacity(TURN_MAX));
+        let mut held = self.resume(&mut backlog).await;
         let (clock, historian) = (self.clock.clone(), self.outlets.historian.clone());
         let mut next_tick = clock.mono().plus_ms(self.limits.tick_ms);
         // Made anew only when it moves: to ask for a timer takes longer than to make ten readings.
@@ -112,7 +130,7 @@ impl Task {
                     let now = clock.mono();
                     if next_tick <= now {
                         next_tick = now.plus_ms(self.limits.tick_ms);
-                        self.tick(&mut backlog).await;
+                        self.tick(&mut held, &mut backlog).await;
                     }
                     self.release(&mut backlog);
                     backlog.pressing |= backlog.hand_over.is_some_and(|due| due <= now);
@@ -120,7 +138,8 @@ impl Task {
                     self.lose_overdue(&mut backlog).await;
                     timer.set(clock.sleep_until(due));
                 }
-                Some(change) = self.changes.recv() => self.change(change),
+                Some(change) = self.changes.recv() => self.change(change, &mut held),
+                Some(order) = self.by_hand.orders.recv() => self.obey(order, &mut held, &mut backlog).await,
                 Some(question) = self.questions.recv() => self.answer(question),
                 Ok(permit) = historian.reserve(), if backlog.pressing => {
                     if let Some(waiting) = backlog.take() {
@@ -134,13 +153,13 @@ impl Task {
                     }
                     for batch in batches.drain(..) {
                         let outcome = self.engine.step(batch, clock.now(), &mut self.texts);
-                        self.deliver(outcome, &mut backlog).await;
+                        self.deliver(outcome, &mut held, &mut backlog).await;
                     }
                 }
             }
         }
         let outcome = self.engine.release(clock.now());
-        self.deliver(outcome, &mut backlog).await;
+        self.deliver(outcome, &mut held, &mut backlog).await;
         self.hand_over(backlog).await;
     }
 
@@ -155,21 +174,99 @@ impl Task {
     }
 
     /// Takes other points over. What a bus has sent of one that is gone is dropped when it comes.
-    fn change(&mut self, Change { settings, anew, taken }: Change) {
-        self.engine.replan(&settings, &anew, self.clock.now());
-        let points: Vec<_> = settings.points.iter().map(|point| point.id).collect();
-        self.current.replan(&points, &anew, self.clock.utc());
+    fn change(&mut self, Change { settings, derived, windows, anew, taken }: Change, held: &mut Held) {
+        let now = self.clock.now();
+        self.engine.replan(&settings, &anew, now);
+        let points: Vec<_> = settings.points.iter().map(|point| point.id).chain(derived.points()).collect();
+        self.current.replan(&points, &anew, now.utc);
+        let newest = |point| self.current.get(point).map(|value| value.reading);
+        self.derived.replan(&derived, &anew, &newest, &windows, now, &self.words);
+        held.replan(&points, &anew);
+        held.points().for_each(|point| self.derived.hold(point, true));
         // Nobody need wait for it.
         let _heard = taken.send(());
     }
 
-    async fn tick(&mut self, backlog: &mut Backlog) {
+    async fn tick(&mut self, held: &mut Held, backlog: &mut Backlog) {
         let outcome = self.engine.tick(self.clock.now());
-        self.deliver(outcome, backlog).await;
+        self.deliver(outcome, held, backlog).await;
+        let again = held.tick(self.clock.now());
+        self.deliver_made(again, held, backlog).await;
+        let made = self.derived.tick(self.clock.now(), &self.words);
+        self.deliver_derived(made, held, backlog).await;
         self.tell_gap(backlog).await;
     }
 
-    async fn deliver(&mut self, outcome: Outcome, backlog: &mut Backlog) {
+    /// The values by hand that hold at the start.
+    async fn resume(&mut self, backlog: &mut Backlog) -> Held {
+        let mut held = Held::default();
+        for Open { point, value, stale_after_ms } in std::mem::take(&mut self.by_hand.open) {
+            self.substitute(point, value, stale_after_ms, &mut held, backlog).await;
+        }
+        held
+    }
+
+    async fn obey(&mut self, order: Order, held: &mut Held, backlog: &mut Backlog) {
+        let done = match order {
+            Order::Begin { point, value, stale_after_ms, done } => {
+                self.substitute(point, value, stale_after_ms, held, backlog).await;
+                done
+            }
+            Order::End { point, done } => {
+                self.derived.hold(point, false);
+                let said = held.end(point, self.clock.now());
+                self.metrics.substituted.set(i64::try_from(held.len()).unwrap_or(i64::MAX));
+                self.deliver_made(said, held, backlog).await;
+                done
+            }
+        };
+        // Nobody need wait for it.
+        let _heard = done.send(());
+    }
+
+    async fn substitute(
+        &mut self,
+        point: PointId,
+        value: Value,
+        stale_after_ms: u64,
+        held: &mut Held,
+        backlog: &mut Backlog,
+    ) {
+        self.derived.hold(point, true);
+        let current = self.current.get(point).map(|value| value.reading);
+        let given = held.begin(point, value, stale_after_ms, current, self.clock.now());
+        self.metrics.substituted.set(i64::try_from(held.len()).unwrap_or(i64::MAX));
+        self.deliver_made(Some(given), held, backlog).await;
+    }
+
+    /// What devices said, but for points whose value is by hand.
+    async fn deliver(&mut self, outcome: Outcome, held: &mut Held, backlog: &mut Backlog) {
+        let (outcome, withheld) = held.pass(outcome);
+        self.metrics.withheld.inc_by(withheld);
+        self.hand_round_all(outcome, held, backlog).await;
+    }
+
+    /// What is plantroom's own.
+    async fn deliver_made(&mut self, made: Option<Arc<Batch>>, held: &mut Held, backlog: &mut Backlog) {
+        self.hand_round_all(Outcome::made(made), held, backlog).await;
+    }
+
+    /// What was reckoned, but for points whose value is by hand.
+    async fn deliver_derived(&mut self, made: Option<Arc<Batch>>, held: &mut Held, backlog: &mut Backlog) {
+        let (outcome, _) = held.pass(Outcome::made(made));
+        self.hand_round(outcome, backlog).await;
+    }
+
+    /// Readings, and what is reckoned from those that are current now.
+    async fn hand_round_all(&mut self, outcome: Outcome, held: &mut Held, backlog: &mut Backlog) {
+        let live = outcome.live.clone();
+        self.hand_round(outcome, backlog).await;
+        let Some(live) = live.filter(|_| !self.derived.is_empty()) else { return };
+        let made = self.derived.step(&live, self.clock.now(), &self.words);
+        self.deliver_derived(made, held, backlog).await;
+    }
+
+    async fn hand_round(&mut self, outcome: Outcome, backlog: &mut Backlog) {
         self.count(&outcome);
         if let Some(live) = outcome.live {
             self.current.apply(&live);

@@ -1,6 +1,7 @@
 //! What a new configuration changes, and whether that can be done without a restart. Pure.
 //!
-//! Devices and registers of a bus, and the points they feed, can change while everybody goes on.
+//! Devices and registers of a bus, the points they feed, and derived points can change while
+//! everybody goes on.
 //! The rest is held by tasks that were built from it: it takes a restart, which is a matter of
 //! seconds and loses nothing that is on disk.
 
@@ -15,7 +16,7 @@ pub enum Difference {
     /// They say the same.
     Nothing,
     /// Other devices, registers or points on these buses, in the order of the plan. None of them
-    /// if only what is said of a point changed: its name, its scale.
+    /// if only what is said of a point changed, its name or its scale, or a derived point.
     Buses(Vec<Name>),
     /// What changed is built at the start only; for a person: "the rule oxygen-low, the site".
     NeedsRestart(String),
@@ -44,7 +45,7 @@ pub fn between(old: &Plan, new: &Plan) -> Difference {
     }
     let changed = old.buses.iter().zip(&new.buses).filter(|(old, new)| old != new);
     let buses: Vec<Name> = changed.map(|(_, new)| new.id.clone()).collect();
-    if buses.is_empty() && same(&old.points, &new.points) {
+    if buses.is_empty() && same(&old.points, &new.points) && same(&old.derived, &new.derived) {
         return Difference::Nothing;
     }
     Difference::Buses(buses)
@@ -93,10 +94,12 @@ fn registers(plan: &Plan) -> impl Iterator<Item = &Register> {
     plan.buses.iter().flat_map(|bus| &bus.devices).flat_map(|device| &device.registers)
 }
 
-/// Points no bus feeds: a broker may, and knows them by what it was built with.
+/// Points no bus feeds and no formula gives: a broker may, and knows them by what it was built with.
 fn unpolled(plan: &Plan) -> Vec<&Point> {
-    let polled: BTreeSet<&Address> = registers(plan).map(|register| &register.point).collect();
-    plan.points.iter().filter(|point| !polled.contains(&point.address)).collect()
+    let polled = registers(plan).map(|register| &register.point);
+    let derived = plan.derived.iter().map(|derived| &derived.point);
+    let known: BTreeSet<&Address> = polled.chain(derived).collect();
+    plan.points.iter().filter(|point| !known.contains(&point.address)).collect()
 }
 
 /// A point that a rule or a meter was built on, whose values mean something else now: the limit

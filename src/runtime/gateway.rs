@@ -4,6 +4,7 @@
 //! nothing; what is wrong with the place (locked folder, broken file, port in use) is said there.
 //! [`Gateway::run`] spawns.
 
+use super::derived;
 use super::history::{keep_ballast, retention, tell_shed};
 use super::lines::Lines;
 use super::local::LocalSocket;
@@ -14,7 +15,7 @@ use crate::config::{self, Plan};
 use crate::db::{Db, Writer};
 use crate::field::{FieldBatch, modbus, mqtt};
 use crate::historian::{DataDir, Historian, Importer, Opened, Room};
-use crate::point::{Address, Catalogue, Name, PointId};
+use crate::point::{Address, Catalogue, Name, PointId, Quality, Reading, Reason};
 use crate::readings::{self, Current, Feed, HistorianFeed};
 use crate::telemetry::{Health, Registry};
 use crate::{alarms, api, energy, forward, historian, net, ui, work_orders};
@@ -36,6 +37,8 @@ const ALARMS_QUEUE: usize = 1_024;
 /// Batches between `readings` and the historian. Few: what the historian cannot take waits in
 /// `readings`, where the time is counted after which a person is told.
 const HISTORIAN_QUEUE: usize = 16;
+/// Values by hand on their way to `readings`; one act is under way at a time.
+const ORDERS_QUEUE: usize = 1;
 /// Lessons about devices on their way to the database; beyond them they are learned again.
 const MEMOS_QUEUE: usize = 256;
 /// How long requests under way may take to end at a stop; live connections end at once.
@@ -57,8 +60,7 @@ pub struct Gateway {
 }
 
 struct Stages {
-    readings: readings::Task,
-    readings_in: mpsc::Receiver<FieldBatch>,
+    readings: Making,
     alarms: alarms::Task,
     energy: energy::Task,
     work_orders: work_orders::Task,
@@ -69,6 +71,13 @@ struct Stages {
     room: Room,
     clock: Clock,
     memos: Memos,
+}
+
+/// The making of readings, where they come from, and the values by hand.
+struct Making {
+    task: readings::Task,
+    field: mpsc::Receiver<FieldBatch>,
+    by_hand: readings::substitute::Task,
 }
 
 /// The word that readings were given up, and who hears it.
@@ -159,18 +168,17 @@ impl Gateway {
         let importer = historian.importer(historian_out.clone());
         let shed = Shedding { shed: historian.shed(), alarms: alarms_out.clone() };
         let outlets = readings::Outlets { alarms: alarms_out, historian: historian_out };
+        let (given, by_hand) = values_by_hand(&plan, &catalogue, &historian, &db, &clock).await?;
         let (readings, change_points) =
-            making_of_readings(&plan, &catalogue, &historian, &clock, &registry, outlets).await?;
+            making_of_readings(&plan, &catalogue, &historian, &clock, &registry, outlets, given).await?;
         let (alarms, alarms_task) =
             watch_for_alarms(&plan, &catalogue, &db, &clock, &registry, &health, alarms_in).await?;
         let energy_task = count_energy(&plan, &catalogue, &db, &clock, &registry).await?;
         follow_on(&mut historian, &plan, &db, &energy_task).await?;
-        let orders_metrics = registered(&registry, work_orders::Metrics::register);
         let (mapping, forward) = forward_parts(&plan, &catalogue, &db, &history, &clock, &registry, &dir)?;
         let (field, memos) = field_parts(&plan, &db, &registry, field_out).await?;
 
-        let listener = listen(plan.http.listen).await?;
-        let address = listener.local_addr()?;
+        let (listener, address) = listen(plan.http.listen).await?;
         let plants = api::Plants::new(api::Plant::new(&plan, |address| catalogue.find(address)));
         let state = api::AppState::new(api::Handles {
             plant: plants.clone(),
@@ -178,11 +186,12 @@ impl Gateway {
             current: readings.current.clone(),
             history: history.clone(),
             texts: historian.texts(),
+            substitutions: by_hand.handle(),
             alarms,
             work_orders: work_orders::WorkOrders::new(db.clone(), clock.clone()),
             energy: energy::Energy::new(&plan, db.clone(), clock.clone())?,
             db: db.clone(),
-            registry,
+            registry: registry.clone(),
             health: health.clone(),
             clock: clock.clone(),
             build: ui::build_hash().to_owned(),
@@ -194,17 +203,18 @@ impl Gateway {
             lines: Lines::new(Arc::new(plan), Arc::new(catalogue)),
             clock: clock.clone(),
             declarer: historian.declarer(),
+            history: history.clone(),
             readings: change_points,
+            substitutions: by_hand.handle(),
             plants,
             buses: field.buses.clone(),
             mapping,
         });
         let stages = Stages {
-            readings,
-            readings_in,
+            readings: Making { task: readings, field: readings_in, by_hand },
             alarms: alarms_task,
             energy: energy_task,
-            work_orders: work_orders::Task::new(db.clone(), clock.clone(), orders_metrics),
+            work_orders: work_orders_by(&db, &clock, &registry),
             historian,
             historian_in,
             history,
@@ -354,21 +364,21 @@ impl Field {
 }
 
 /// What a message may speak for: a topic's captures come from outside, and must not be able to
-/// stand in for a register.
+/// stand in for a register or a formula.
 fn points_no_bus_feeds(plan: &Plan, catalogue: &Catalogue) -> BTreeMap<Address, PointId> {
     let devices = plan.buses.iter().flat_map(|bus| &bus.devices);
-    let polled: BTreeSet<&Address> =
+    let mut fed: BTreeSet<&Address> =
         devices.flat_map(|device| &device.registers).map(|register| &register.point).collect();
+    fed.extend(derived::addresses(plan));
     let declared = catalogue.entries().filter(|entry| entry.declared);
-    let free = declared.filter(|entry| !polled.contains(&entry.address));
+    let free = declared.filter(|entry| !fed.contains(&entry.address));
     free.map(|entry| (entry.address.clone(), entry.id)).collect()
 }
 
 fn spawn_stages(supervisor: &Supervisor, stages: Stages) {
     let stop = |stage| supervisor.stop_token(stage);
     let Stages {
-        readings,
-        readings_in,
+        readings: Making { task: readings, field, by_hand },
         alarms,
         energy,
         work_orders,
@@ -387,7 +397,8 @@ fn spawn_stages(supervisor: &Supervisor, stages: Stages) {
     supervisor.stage(Stage::Engines, "alarms", alarms.run(stop(Stage::Engines)));
     supervisor.stage(Stage::Engines, "work orders", work_orders.run(stop(Stage::Engines)));
     supervisor.stage(Stage::Engines, "energy", energy.run(history, stop(Stage::Engines)));
-    supervisor.stage(Stage::Readings, "readings", readings.run(readings_in, stop(Stage::Readings)));
+    supervisor.stage(Stage::Readings, "values by hand", by_hand.run(stop(Stage::Readings)));
+    supervisor.stage(Stage::Readings, "readings", readings.run(field, stop(Stage::Readings)));
 }
 
 fn spawn_web(supervisor: &Supervisor, web: Web) {
@@ -467,8 +478,14 @@ fn open_stores(plan: &Plan, data: &DataDir, clock: &Clock, registry: &Registry) 
             "The catalogue is in line with the configuration."
         );
     }
-    let migrations =
-        [alarms::MIGRATIONS, energy::MIGRATIONS, work_orders::MIGRATIONS, modbus::MIGRATIONS].concat();
+    let migrations = [
+        alarms::MIGRATIONS,
+        energy::MIGRATIONS,
+        work_orders::MIGRATIONS,
+        modbus::MIGRATIONS,
+        readings::substitute::MIGRATIONS,
+    ]
+    .concat();
     let (db, writer) = Db::open(&data.database(), &migrations).with_context(|| {
         let file = data.database();
         format!(
@@ -502,6 +519,25 @@ async fn follow_on(
     Ok(())
 }
 
+/// What persons have put in the place of a device's values.
+async fn values_by_hand(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    historian: &Historian,
+    db: &Db,
+    clock: &Clock,
+) -> anyhow::Result<(readings::ByHand, readings::substitute::Task)> {
+    let (orders_out, orders) = mpsc::channel(ORDERS_QUEUE);
+    let texts = historian.texts();
+    let known =
+        plan.points.iter().filter_map(|point| Some((catalogue.find(&point.address)?, point.stale_after_ms)));
+    let known: BTreeMap<PointId, u64> = known.collect();
+    let texts: readings::TextIds = Box::new(move |word| texts.id(word));
+    let built = readings::substitute::Task::build(db.clone(), clock.clone(), texts, orders_out, &known);
+    let (task, open) = built.await.context("the values that were put in by hand")?;
+    Ok((readings::ByHand { open, orders }, task))
+}
+
 async fn making_of_readings(
     plan: &Plan,
     catalogue: &Catalogue,
@@ -509,22 +545,37 @@ async fn making_of_readings(
     clock: &Clock,
     registry: &Registry,
     outlets: readings::Outlets,
+    by_hand: readings::ByHand,
 ) -> anyhow::Result<(readings::Task, mpsc::Sender<readings::Change>)> {
-    let settings = readings::Settings::from_plan(&plan.points, catalogue);
-    let points: Vec<PointId> = settings.points.iter().map(|point| point.id).collect();
+    let settings = readings::Settings::from_plan(&derived::not_derived(plan), catalogue);
+    let formulas = readings::derived::Settings::from_plan(plan, catalogue);
+    let points: Vec<PointId> =
+        settings.points.iter().map(|point| point.id).chain(formulas.points()).collect();
     let metrics = registered(registry, readings::Metrics::register);
-    let texts = historian.texts();
-    let last: Vec<_> = historian.history().last(&points).await?.into_iter().flatten().collect();
-    let current = Current::new(&points, clock.utc());
+    let (texts, words) = (historian.texts(), historian.texts());
+    let history = historian.history();
+    let last = history.last(&points).await?.into_iter().flatten();
+    // What a person put in says nothing of what the device said last.
+    let by_device = |reading: &Reading| reading.quality != Quality::Uncertain(Reason::Substituted);
+    let last: Vec<Reading> = last.filter(by_device).collect();
+    let now = clock.now();
+    let current = Current::new(&points, now.utc);
     current.remember(last.iter().copied());
-    let mut engine = readings::Engine::new(settings, clock.now());
+    let words: readings::TextWords = Box::new(move |id| words.word(id));
+    let mut derived = readings::Derived::new(&formulas, now);
+    let windows = derived::past(&history, &formulas, &readings::derived::Settings::default(), now.utc).await;
+    derived.remember(last.iter().copied(), windows, now.utc, &words);
+    let mut engine = readings::Engine::new(settings, now);
     engine.remember(last);
     let (change, changes) = mpsc::channel(1);
     let (_, questions) = readings::Inspector::new();
     let task = readings::Task {
         engine,
         current,
+        derived,
+        by_hand,
         texts: Box::new(move |word| texts.id(word)),
+        words,
         clock: clock.clone(),
         metrics,
         limits: readings::Limits::default(),
@@ -562,6 +613,11 @@ async fn watch_for_alarms(
     Ok(alarms::Task::build(rules, db.clone(), clock.clone(), feed, metrics, report).await?)
 }
 
+fn work_orders_by(db: &Db, clock: &Clock, registry: &Registry) -> work_orders::Task {
+    let metrics = registered(registry, work_orders::Metrics::register);
+    work_orders::Task::new(db.clone(), clock.clone(), metrics)
+}
+
 async fn count_energy(
     plan: &Plan,
     catalogue: &Catalogue,
@@ -573,13 +629,15 @@ async fn count_energy(
     Ok(energy::Task::open(plan, catalogue, db.clone(), clock.clone(), metrics).await?)
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
+async fn listen(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
         format!(
             "cannot listen on {address}; if another program holds the port, choose another: \
              [http] listen in the configuration, --listen of the demo"
         )
-    })
+    })?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 async fn field_parts(

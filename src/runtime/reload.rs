@@ -3,13 +3,14 @@
 //! First everything that can fail is tried, then the catalogue is written, then the new plan goes
 //! up the house against the stream: the making of readings knows a point before a bus asks for it.
 
+use super::derived;
 use super::difference::{Difference, between};
 use super::history::retention;
 use super::lines::Lines;
 use crate::clock::Clock;
 use crate::config::Plan;
 use crate::field::modbus;
-use crate::historian::Declarer;
+use crate::historian::{Declarer, History};
 use crate::point::{Catalogue, CatalogueChange, Name, PointId};
 use crate::{api, forward, readings};
 use anyhow::Context;
@@ -73,7 +74,9 @@ pub(super) struct Held {
     pub lines: Lines,
     pub clock: Clock,
     pub declarer: Declarer,
+    pub history: History,
     pub readings: mpsc::Sender<readings::Change>,
+    pub substitutions: readings::Substitutions,
     pub plants: api::Plants,
     pub buses: api::Buses,
     pub mapping: watch::Sender<Arc<forward::Mapping>>,
@@ -130,6 +133,7 @@ impl Held {
         self.declarer.retain(retention(&plan, &catalogue));
         let mapping = forward::Mapping::new(&plan, &catalogue)?;
         self.make_readings(&plan, &catalogue, &changes).await?;
+        self.substitutions.withdraw(changes.iter().filter_map(ends_substitution).collect()).await;
         self.plants.replace(api::Plant::new(&plan, |address| catalogue.find(address)));
         self.buses.replan(&plan);
         self.mapping.send_replace(Arc::new(mapping));
@@ -161,12 +165,24 @@ impl Held {
         catalogue: &Catalogue,
         changes: &[CatalogueChange],
     ) -> anyhow::Result<()> {
-        let settings = readings::Settings::from_plan(&plan.points, catalogue);
+        let settings = readings::Settings::from_plan(&derived::not_derived(plan), catalogue);
+        let formulas = readings::derived::Settings::from_plan(plan, catalogue);
+        let (old, known) = self.lines.now();
+        let before = readings::derived::Settings::from_plan(&old, &known);
+        let windows = derived::past(&self.history, &formulas, &before, self.clock.utc()).await;
         let anew = changes.iter().filter_map(starts_anew).collect::<BTreeSet<PointId>>();
         let (taken, told) = oneshot::channel();
-        let change = readings::Change { settings, anew, taken };
+        let change = readings::Change { settings, derived: formulas, windows, anew, taken };
         self.readings.send(change).await.ok().context("the gateway is ending")?;
         told.await.context("the gateway is ending")
+    }
+}
+
+/// A point whose value by hand is of no use any more.
+fn ends_substitution(change: &CatalogueChange) -> Option<PointId> {
+    match change {
+        CatalogueChange::Gone(id) => Some(*id),
+        other => starts_anew(other),
     }
 }
 

@@ -118,6 +118,8 @@ fn the_demo_hospital_loads_from_the_disk() {
     let Condition::Low { limit, .. } = low.condition else { panic!("{low:?}") };
     assert_eq!(limit.to_string(), "0.34");
     assert_eq!(loaded.rule_sources[&low.id].clause.as_deref(), Some("7.1.2(5)"));
+    let net = plan.derived.iter().find(|derived| derived.point == address("main-meter/energy_net")).unwrap();
+    assert_eq!(net.formula.kind(), ValueKind::Decimal, "differences of exact registers are exact");
     let energy = plan.points.iter().find(|point| point.address == address("main-meter/energy")).unwrap();
     assert_eq!(
         (energy.scale.to_string().as_str(), energy.kind, energy.decimals),
@@ -211,12 +213,12 @@ fn a_register_beside_a_profile_replaces_the_one_of_its_quantity() {
 
 #[test]
 fn a_register_beside_a_profile_changes_only_what_it_says() {
-    let own = "profile = \"demo/chiller\"\nonly = [\"running\", \"supply_temperature\"]\nlimits = { registers_max = 10 }\nregisters = [{ quantity = \"running\", address = 7, interval = \"1m\" }]";
+    let own = "profile = \"demo/chiller\"\nonly = [\"running\", \"supply_temperature\", \"return_temperature\"]\nlimits = { registers_max = 10 }\nregisters = [{ quantity = \"running\", address = 7, interval = \"1m\" }]";
     let files = edited("plantroom.toml", "profile = \"demo/chiller\"", own);
     let plan = load(&files).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
     let device = &plan.buses[0].devices[1];
     assert_eq!((device.limits.registers_max, device.limits.bits_max), (10, 2_000));
-    let [supply, running] = device.registers.as_slice() else { panic!("{device:?}") };
+    let [supply, _, running] = device.registers.as_slice() else { panic!("{device:?}") };
     assert_eq!((supply.cell.address, supply.interval_ms), (0, 1_000));
     assert_eq!((running.cell.table, running.cell.address), (config::Table::Holding, 7));
     assert_eq!((running.cell.encoding, running.interval_ms), (Encoding::U16, 60_000));
@@ -461,6 +463,7 @@ fn the_summary_tells_new_gone_and_probably_renamed_points() {
     let main = files.get_mut(Path::new("plantroom.toml")).unwrap();
     *main = main.replace("id = \"chiller-1\"", "id = \"chiller-one\"\nformerly = [\"chiller-1\"]");
     *main = main.replace("asset = \"chiller-1\"", "asset = \"chiller-one\"");
+    *main = main.replace("chiller-1/", "chiller-one/");
     *main = main.replace("unit = \"m3/h\"", "unit = \"l/s\"");
     let rules = files.get_mut(Path::new("rules/plant.toml")).unwrap();
     *rules = rules.replace("chiller-1/", "chiller-one/");
@@ -560,6 +563,22 @@ fn every_field_is_described_and_shown_in_the_demo_files() {
         assert!(property.get("description").is_some(), "`{name}` has no description");
         let shown = [format!("{name} = "), format!("[{name}]"), format!("[[{name}]]"), format!(".{name}]]")];
         assert!(shown.iter().any(|form| texts.contains(form)), "no demo file shows `{name}`");
+    }
+}
+
+#[test]
+fn the_derived_points_of_the_manual_load() {
+    for language in ["en", "zh"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/manual/{language}/derived.md"));
+        let page = std::fs::read_to_string(path).unwrap();
+        let (_, rest) = page.split_once("```toml\n").unwrap();
+        let (example, _) = rest.split_once("```").unwrap();
+        let mut files = demo();
+        files.get_mut(Path::new("plantroom.toml")).unwrap().push_str(example);
+        let plan = load(&files).unwrap_or_else(|wrong| panic!("{wrong}")).plan;
+        let order: Vec<String> = plan.derived.iter().map(|derived| derived.point.to_string()).collect();
+        let place = |point: &str| order.iter().position(|other| other == point).unwrap();
+        assert!(place("or-1/room_dew_point") < place("or-1/condensing"), "{order:?}");
     }
 }
 

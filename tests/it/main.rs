@@ -10,6 +10,8 @@ mod cli;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod derived;
+#[cfg(test)]
 mod energy;
 #[cfg(test)]
 mod forward;

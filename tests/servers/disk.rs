@@ -154,7 +154,10 @@ impl Plant {
         let making = readings::Task {
             engine: readings::Engine::new(settings, clock.now()),
             current: Current::new(&points, clock.utc()),
+            derived: readings::Derived::new(&readings::derived::Settings::default(), clock.now()),
+            by_hand: readings::ByHand { open: Vec::new(), orders: mpsc::channel(1).1 },
             texts: Box::new(|_| None),
+            words: Box::new(|_| None),
             clock: clock.clone(),
             metrics: metrics.0.clone(),
             limits: readings::Limits::default(),

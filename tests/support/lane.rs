@@ -57,6 +57,7 @@ pub fn plan(url: &str) -> Plan {
         }],
         buses: Vec::new(),
         brokers: Vec::new(),
+        derived: Vec::new(),
         targets: vec![Target {
             id: "engine".parse().unwrap(),
             url: url.parse().unwrap(),

@@ -115,6 +115,7 @@ fn plan(points: u32) -> config::Plan {
         points: (1..=points).map(point).collect(),
         buses: Vec::new(),
         brokers: Vec::new(),
+        derived: Vec::new(),
         targets: Vec::new(),
         rules: Vec::new(),
         meters: Vec::new(),

@@ -21,13 +21,28 @@ pub fn person(viewer: Viewer, by: Option<&str>) -> Result<&str, ApiError> {
 
 /// The note given; an empty one is none.
 pub fn note(note: Option<&str>) -> Result<Option<&str>, ApiError> {
-    let note = note.map(str::trim).filter(|note| !note.is_empty());
+    text("note", note)
+}
+
+/// The reason given, if there is one.
+pub fn reason_given(reason: Option<&str>) -> Result<Option<&str>, ApiError> {
+    text("reason", reason)
+}
+
+/// The reason, which must be given.
+pub fn reason(reason: &str) -> Result<&str, ApiError> {
+    let given = text("reason", Some(reason))?;
+    given.ok_or_else(|| wrong("reason", &format!("1 to {NOTE_MAX} characters of text")))
+}
+
+fn text<'a>(field: &str, text: Option<&'a str>) -> Result<Option<&'a str>, ApiError> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
     let control = |c: char| c.is_control() && c != '\n' && c != '\t';
-    match note {
-        Some(note) if note.chars().count() > NOTE_MAX || note.chars().any(control) => {
-            Err(wrong("note", &format!("up to {NOTE_MAX} characters of text")))
+    match text {
+        Some(text) if text.chars().count() > NOTE_MAX || text.chars().any(control) => {
+            Err(wrong(field, &format!("up to {NOTE_MAX} characters of text")))
         }
-        note => Ok(note),
+        text => Ok(text),
     }
 }
 

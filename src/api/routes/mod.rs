@@ -8,6 +8,7 @@ pub mod readings;
 pub mod series;
 pub mod buses;
 mod claim;
+pub mod substitutions;
 pub mod alarms;
 pub mod work_orders;
 pub mod energy;

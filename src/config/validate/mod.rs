@@ -3,7 +3,7 @@
 //! Reading order: `assets` (the tree), `conditioning` (what is done to readings), `register` (one register,
 //! alone), `layout` (the registers of a device among each other), `device` (its own registers over its
 //! profile's), `field` (buses), `topic` (what messages mean), `sender` (devices that send), `broker`,
-//! `history`, `rules`, `energy`.
+//! `derived`, `history`, `rules`, `energy`.
 
 mod assets;
 mod conditioning;
@@ -12,6 +12,7 @@ mod layout;
 mod device;
 mod field;
 mod broker;
+mod derived;
 mod history;
 mod rules;
 mod topic;
@@ -26,7 +27,7 @@ pub use rules::RuleSource;
 
 use super::diagnostic::{Code, Problem, closest};
 use super::leaf::{At, Millis};
-use super::source::Place;
+use super::source::{Place, Source};
 use super::spec::{File, Text};
 use super::{Http, Library, Part, Plan, Point, Site, Target, limits};
 use crate::point::{Address, Decimal, Name};
@@ -39,6 +40,7 @@ const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr
 /// The plan, if there is a site at all; whether it may be used the problems say.
 pub fn validate(
     parts: &[Part<File>],
+    sources: &[Source],
     library: &Library<'_>,
     complete: bool,
     problems: &mut Vec<Problem>,
@@ -51,6 +53,7 @@ pub fn validate(
     let buses = field::buses(parts, library, &assets, &zone, &mut context);
     let client = site.as_ref().map_or_else(String::new, |site| format!("plantroom-{}", site.id));
     let brokers = broker::brokers(parts, library, &client, &assets, &zone, &mut context);
+    let derived = derived::validate(parts, sources, &buses, &assets, &mut context);
     let history = history::validate(parts, &assets.in_order, &mut context);
     // Rules and meters name points, meters name tariffs.
     let targets = context.targets(parts);
@@ -66,6 +69,7 @@ pub fn validate(
         points: points.list,
         buses,
         brokers,
+        derived,
         targets,
         rules: rules.list,
         meters,

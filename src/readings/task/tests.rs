@@ -5,7 +5,7 @@ use crate::config::Report;
 use crate::field::{Ack, AckReceiver, AckSender, Raw, Sample, acks};
 use crate::point::{Decimal, PointId, Quality, Reason, Value, ValueKind};
 use crate::readings::inspect::Kept;
-use crate::readings::{Inspector, PointSettings, Settings};
+use crate::readings::{Inspector, PointSettings, Settings, derived};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
@@ -53,7 +53,10 @@ fn plant_of(
     let task = Task {
         engine: Engine::new(settings, clock.now()),
         current: current.clone(),
+        derived: Derived::new(&derived::Settings::default(), clock.now()),
+        by_hand: ByHand { open: Vec::new(), orders: mpsc::channel(1).1 },
         texts: Box::new(|_| None),
+        words: Box::new(|_| None),
         clock: clock.clone(),
         metrics: metrics.clone(),
         limits,
@@ -246,7 +249,8 @@ async fn other_points_are_taken_while_it_runs() {
         let points = vec![point(1, 10), point(2, 1)];
         let settings = Settings { points, plausible_from: Settings::PLAUSIBLE_FROM };
         let (taken, told) = tokio::sync::oneshot::channel();
-        let change = Change { settings, anew: BTreeSet::from([PointId(2)]), taken };
+        let (derived, windows) = (derived::Settings::default(), Vec::new());
+        let change = Change { settings, derived, windows, anew: BTreeSet::from([PointId(2)]), taken };
         plant.change.send(change).await.unwrap();
         told.await.unwrap();
         assert_eq!(plant.shown(), Some(int(40)), "what was read with the old scale stays");

@@ -12,7 +12,7 @@ use plantroom::field::FieldBatch;
 use plantroom::historian::query::{self, Cut, Merge, Reckoning, Windows};
 use plantroom::historian::{self, Historian, History, Reach, Texts};
 use plantroom::point::{Batch, Catalogue, PointId, Quality, Reading, UtcMs, Value};
-use plantroom::readings::{self, Current, Feed, HistorianFeed};
+use plantroom::readings::{self, Current, Feed, HistorianFeed, substitute};
 use plantroom::telemetry::{Health, Registry};
 use plantroom::{alarms, energy, work_orders};
 use prometheus_client::metrics::counter::Counter;
@@ -43,6 +43,7 @@ pub(super) struct TestApp {
     to_historian: mpsc::Sender<HistorianFeed>,
     to_alarms: mpsc::Sender<Feed>,
     list: alarms::Alarms,
+    by_hand: Option<mpsc::Receiver<substitute::Order>>,
     tasks: JoinSet<()>,
     _dir: tempfile::TempDir,
 }
@@ -57,17 +58,14 @@ impl TestApp {
         let (clock, stop) = (Clock::starting_at(START), CancellationToken::new());
         let mut tasks = JoinSet::new();
 
-        let stages = [alarms::MIGRATIONS, work_orders::MIGRATIONS, energy::MIGRATIONS];
-        let migrations: Vec<Migration> = stages.into_iter().flatten().copied().collect();
-        let (db, _writer) = Db::open(&dir.path().join("plantroom.db"), &migrations).unwrap();
-
-        let opened =
-            Historian::open(&dir.path().join("history"), clock.clone(), historian::Metrics::default());
-        let (mut historian, history) = opened.map(|opened| (opened.historian, opened.history)).unwrap();
+        let (db, _writer) = Db::open(&dir.path().join("plantroom.db"), &migrations()).unwrap();
+        let (mut historian, history) = historian_in(&dir, &clock);
         let (catalogue, _) = historian.declare(&declared(&plan)).unwrap();
         let texts = historian.texts();
         let (to_historian, historian_feed) = mpsc::channel(16);
         tasks.spawn(historian.run(historian_feed, stop.clone()));
+
+        let (by_persons, by_hand) = substitutions(&plan, &catalogue, &db, &clock, &texts).await;
 
         let (to_alarms, alarms_feed) = mpsc::channel(16);
         let rules = alarms::rules(&plan, &catalogue).unwrap();
@@ -94,6 +92,7 @@ impl TestApp {
             current: current.clone(),
             history: history.clone(),
             texts: texts.clone(),
+            substitutions: by_persons.handle(),
             alarms,
             work_orders: work_orders::WorkOrders::new(db.clone(), clock.clone()),
             energy: energy::Energy::new(&plan, db.clone(), clock.clone()).unwrap(),
@@ -105,6 +104,7 @@ impl TestApp {
             listen: plan.http.listen,
             stop: stop.clone(),
         });
+        tasks.spawn(by_persons.run(stop.clone()));
         TestApp {
             router: api::router(state.clone()),
             state,
@@ -120,6 +120,7 @@ impl TestApp {
             to_historian,
             to_alarms,
             list,
+            by_hand: Some(by_hand),
             tasks,
             _dir: dir,
         }
@@ -134,14 +135,17 @@ impl TestApp {
     ) -> (mpsc::Sender<FieldBatch>, PointId, Counter) {
         let (field, taken) = mpsc::channel(16);
         let (historian, blocked) = mpsc::channel(1);
-        let texts = self.texts.clone();
+        let (texts, words) = (self.texts.clone(), self.texts.clone());
         let metrics = readings::Metrics::default();
         let lost = metrics.lost.clone();
         let settings = readings::Settings::from_plan(&plan.points, &self.catalogue);
         let task = readings::Task {
             engine: readings::Engine::new(settings, self.clock.now()),
             current: self.current.clone(),
+            derived: readings::Derived::new(&readings::derived::Settings::default(), self.clock.now()),
+            by_hand: readings::ByHand { open: Vec::new(), orders: self.by_hand.take().unwrap() },
             texts: Box::new(move |word| texts.id(word)),
+            words: Box::new(move |id| words.word(id)),
             clock: self.clock.clone(),
             metrics,
             limits: readings::Limits::default(),
@@ -163,6 +167,37 @@ impl TestApp {
         list.iter().filter(|alarm| alarm.rule == rule).count()
     }
 
+    /// With the making of readings, which values by hand need; its devices say nothing.
+    pub(super) fn with_readings(mut self) -> TestApp {
+        let (field, field_in) = mpsc::channel(1);
+        let none = readings::Settings { points: Vec::new(), plausible_from: UtcMs(0) };
+        let now = self.clock.now();
+        let words = self.texts.clone();
+        let making = readings::Task {
+            engine: readings::Engine::new(none, now),
+            current: self.current.clone(),
+            derived: readings::Derived::new(&readings::derived::Settings::default(), now),
+            by_hand: readings::ByHand { open: Vec::new(), orders: self.by_hand.take().unwrap() },
+            texts: Box::new(|_| None),
+            words: Box::new(move |id| words.word(id)),
+            clock: self.clock.clone(),
+            metrics: readings::Metrics::default(),
+            limits: readings::Limits::default(),
+            outlets: readings::Outlets {
+                alarms: self.to_alarms.clone(),
+                historian: self.to_historian.clone(),
+            },
+            changes: mpsc::channel(1).1,
+            questions: readings::Inspector::new().1,
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            making.run(field_in, stop).await;
+            drop(field);
+        });
+        self
+    }
+
     /// The same app with something mounted beside the API.
     pub(super) fn with_router(self, mount: impl FnOnce(Router) -> Router) -> TestApp {
         TestApp { router: mount(self.router), ..self }
@@ -181,6 +216,15 @@ impl TestApp {
         self.to_historian.send(HistorianFeed { batch, ack: None, lost_before: None }).await.unwrap();
         head.wait_for(|head| *head > before).await.unwrap();
         self.settle().await;
+    }
+
+    /// Does something that ends with a reading in the history, and returns when that is on disk.
+    pub(super) async fn until_stored<T>(&self, act: impl Future<Output = T>) -> T {
+        let mut head = self.history.head();
+        let before = *head.borrow_and_update();
+        let done = act.await;
+        head.wait_for(|head| *head > before).await.unwrap();
+        done
     }
 
     /// Many readings, straight to the historian in one batch; returns when they are on disk.
@@ -281,12 +325,43 @@ impl TestApp {
         self.ask(request.body(body.to_string().into()).unwrap()).await
     }
 
+    pub(super) async fn delete(&self, path: &str) -> Answer {
+        let request = Request::delete(path).header("host", "localhost:8080");
+        self.ask(request.body(Body::empty()).unwrap()).await
+    }
+
     pub(super) async fn ask(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap();
         Answer { status: head.status, headers: head.headers, body }
     }
+}
+
+fn migrations() -> Vec<Migration> {
+    [alarms::MIGRATIONS, work_orders::MIGRATIONS, energy::MIGRATIONS, substitute::MIGRATIONS].concat()
+}
+
+fn historian_in(dir: &tempfile::TempDir, clock: &Clock) -> (Historian, History) {
+    let folder = dir.path().join("history");
+    let opened = Historian::open(&folder, clock.clone(), historian::Metrics::default());
+    opened.map(|opened| (opened.historian, opened.history)).unwrap()
+}
+
+async fn substitutions(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    db: &Db,
+    clock: &Clock,
+    texts: &Texts,
+) -> (substitute::Task, mpsc::Receiver<substitute::Order>) {
+    let (orders, by_hand) = mpsc::channel(1);
+    let known =
+        plan.points.iter().map(|point| (catalogue.find(&point.address).unwrap(), point.stale_after_ms));
+    let texts = texts.clone();
+    let texts: readings::TextIds = Box::new(move |word| texts.id(word));
+    let built = substitute::Task::build(db.clone(), clock.clone(), texts, orders, &known.collect()).await;
+    (built.unwrap().0, by_hand)
 }
 
 /// A whole answer.

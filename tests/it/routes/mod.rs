@@ -18,5 +18,6 @@ mod readings;
 mod series;
 mod site;
 mod stream;
+mod substitutions;
 mod values;
 mod work_orders;

@@ -105,6 +105,7 @@ pub(super) fn plan() -> Plan {
         ],
         buses: vec![bus()],
         brokers: Vec::new(),
+        derived: Vec::new(),
         targets: Vec::new(),
         rules: vec![Rule {
             id: "oxygen-low".parse().unwrap(),
