@@ -42,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 const ASSETS: usize = 100;
 const RATE: u32 = 20_000;
-const SECONDS: u32 = 10;
+const SECONDS: u32 = 6;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
