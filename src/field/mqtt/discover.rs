@@ -16,6 +16,7 @@ use crate::config::TopicPattern;
 use crate::point::UtcMs;
 use shape::Shape;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 
 /// Most topics that are looked at.
 pub const DISCOVER_TOPICS_MAX: usize = 10_000;
@@ -85,7 +86,7 @@ impl Discovery {
             self.topics.len() - new.len(),
         );
         if self.unlisted > 0 {
-            text.push_str(&format!("# {} messages on further topics are not looked at.\n", self.unlisted));
+            let _fits = writeln!(text, "# {} messages on further topics are not looked at.", self.unlisted);
         }
         text.push_str(&propose::proposal(&grouped(new), assets, seconds));
         text

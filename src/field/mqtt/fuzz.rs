@@ -156,14 +156,16 @@ pub fn messages(data: &[u8]) {
         let silent = sample.raw == Err(Fault::Decoding) && mapped.unreadable.is_none();
         assert!(!silent, "a fault without a reason");
     }
-    for topic_of_file in topics {
+    // Preparing a topic costs more than a message.
+    let is_tried = tail.first().is_some_and(|byte| byte % 16 == 0);
+    for topic_of_file in topics.iter().filter(|_| is_tried) {
         let tried = Mapping::try_one(topic_of_file, &topic, &payload).map(|tried| tried.fits);
         assert_eq!(tried.ok(), Some(topic_of_file.pattern.matches(&topic).is_some()));
     }
     let mut discovery = Discovery::default();
     discovery.take(&topic, &payload, how & 4 != 0, UtcMs(0));
     let report = discovery.report(&[], &BTreeSet::new(), 1);
-    assert!(how & 8 == 0 || topics_of(&without_assets(&report), &TimeZone::UTC).is_ok(), "{report}");
+    assert!(!is_tried || topics_of(&without_assets(&report), &TimeZone::UTC).is_ok(), "{report}");
     assert!(shorten(&payload).len() <= 1_000);
     if let Ok(pattern) = topic.parse::<TopicPattern>() {
         assert_eq!(pattern.to_string(), topic);

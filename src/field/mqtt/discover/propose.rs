@@ -42,14 +42,35 @@ const UNITS: &[(&str, &str)] = &[
 /// Names that tell about a message and are no measurement.
 const TIMES: &[&str] = &["time", "timestamp", "ts", "datetime", "date", "received_at", "t_ms"];
 
+/// What the proposal names already.
+#[derive(Default)]
+struct Named {
+    /// Assets by their id, with what was heard.
+    assets: BTreeMap<String, String>,
+    points: BTreeSet<(String, String)>,
+}
+
+impl Named {
+    /// A quantity that none of these assets has yet; it is theirs then.
+    fn quantity<'i>(&mut self, wanted: &str, assets: impl Iterator<Item = &'i String> + Clone) -> String {
+        let is_free = |quantity: &String| {
+            assets.clone().all(|asset| !self.points.contains(&(asset.clone(), quantity.clone())))
+        };
+        let numbered = (2..).map(|n| format!("{wanted}-{n}"));
+        let free = std::iter::once(wanted.to_owned()).chain(numbered).find(is_free).unwrap_or_default();
+        self.points.extend(assets.map(|asset| (asset.clone(), free.clone())));
+        free
+    }
+}
+
 /// The text of a proposal.
 pub fn proposal(groups: &[Group<'_>], known_assets: &BTreeSet<String>, seconds: u64) -> String {
     let mut text = String::new();
-    let mut assets: BTreeMap<String, String> = BTreeMap::new();
+    let mut named = Named::default();
     for group in groups {
-        one(group, seconds, &mut assets, &mut text);
+        one(group, seconds, &mut named, &mut text);
     }
-    let new = assets.iter().filter(|(id, _)| !known_assets.contains(*id));
+    let new = named.assets.iter().filter(|(id, _)| !known_assets.contains(*id));
     let mut first = true;
     for (id, from) in new {
         if std::mem::take(&mut first) {
@@ -106,7 +127,7 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && !text.chars().any(|c| c.is_ascii_digit())
 }
 
-fn one(group: &Group<'_>, seconds: u64, assets: &mut BTreeMap<String, String>, text: &mut String) {
+fn one(group: &Group<'_>, seconds: u64, named: &mut Named, text: &mut String) {
     let Some((topic, heard)) = group.topics.first() else { return };
     let messages: u64 = group.topics.iter().map(|(_, heard)| heard.count).sum();
     let retained: u64 = group.topics.iter().map(|(_, heard)| heard.retained).sum();
@@ -119,13 +140,13 @@ fn one(group: &Group<'_>, seconds: u64, assets: &mut BTreeMap<String, String>, t
         comment(&heard.shape.example),
     );
     let pattern = pattern(group);
-    let values = pattern.as_ref().map(|pattern| values(group, pattern)).unwrap_or_default();
+    let names = pattern.as_ref().map(|pattern| asset_names(group, pattern)).unwrap_or_default();
+    let values = pattern.as_ref().map(|pattern| values(group, pattern, &names, named)).unwrap_or_default();
     let Some(pattern) = pattern.filter(|_| !values.is_empty()) else {
         let _fits = writeln!(text, "# {}", why_none(&heard.shape));
         return;
     };
     let _fits = writeln!(text, "[[mqtt.topics]]\ntopic = {}", quoted(&pattern.text));
-    let names = asset_names(group, &pattern);
     if let (None, Some(id)) = (pattern.asset, names.values().next()) {
         let _fits = writeln!(text, "asset = \"{id}\" # a guess by the topic");
     } else {
@@ -138,7 +159,7 @@ fn one(group: &Group<'_>, seconds: u64, assets: &mut BTreeMap<String, String>, t
         );
     }
     for (word, id) in &names {
-        assets.entry(id.clone()).or_insert_with(|| word.clone());
+        named.assets.entry(id.clone()).or_insert_with(|| word.clone());
     }
     if let Some((pointer, _)) = heard.shape.lists.iter().next() {
         let list = heard.shape.lists.get(pointer);
@@ -167,16 +188,15 @@ fn why_none(shape: &Shape) -> &'static str {
 
 /// What stands in the topic for each asset, and the id proposed for it.
 fn asset_names(group: &Group<'_>, pattern: &Pattern) -> BTreeMap<String, String> {
-    let words: Vec<&str> = match pattern.asset {
-        Some(at) => group.levels.get(at).into_iter().flatten().copied().collect(),
-        None => {
-            // The level before the quantity, or the last that has a digit, names the thing.
-            let topic = group.topics.first().map_or("", |(topic, _)| topic);
-            let levels: Vec<&str> = topic.split('/').filter(|level| !level.is_empty()).collect();
-            let skipped = usize::from(pattern.has_quantity);
-            let with_digit = levels.iter().rev().skip(skipped).find(|level| !is_word(level));
-            vec![with_digit.or(levels.iter().rev().nth(skipped)).copied().unwrap_or("asset")]
-        }
+    let words: Vec<&str> = if let Some(at) = pattern.asset {
+        group.levels.get(at).into_iter().flatten().copied().collect()
+    } else {
+        // The level before the quantity, or the last that has a digit, names the thing.
+        let topic = group.topics.first().map_or("", |(topic, _)| topic);
+        let levels: Vec<&str> = topic.split('/').filter(|level| !level.is_empty()).collect();
+        let skipped = usize::from(pattern.has_quantity);
+        let with_digit = levels.iter().rev().skip(skipped).find(|level| !is_word(level));
+        vec![with_digit.or(levels.iter().rev().nth(skipped)).copied().unwrap_or("asset")]
     };
     let mut taken = BTreeSet::new();
     let mut names = BTreeMap::new();
@@ -226,15 +246,21 @@ struct Proposed {
 }
 
 /// The `[[values]]` of a group.
-fn values(group: &Group<'_>, pattern: &Pattern) -> Vec<String> {
+fn values(
+    group: &Group<'_>,
+    pattern: &Pattern,
+    names: &BTreeMap<String, String>,
+    named: &mut Named,
+) -> Vec<String> {
     let shape = group.topics.first().map(|(_, heard)| &heard.shape);
     if let Some((_, cells)) = shape.and_then(cells) {
-        let column = |n: usize| {
+        let mut column = |n: usize| {
+            let quantity = named.quantity(&format!("column_{n}"), names.values());
             format!(
-                "\n[[mqtt.topics.values]]\nquantity = \"column_{n}\" # a guess\ncolumn = {n}\nunit = \"1\" # not known: write it\noptional = true\n"
+                "\n[[mqtt.topics.values]]\nquantity = \"{quantity}\" # a guess\ncolumn = {n}\nunit = \"1\" # not known: write it\noptional = true\n"
             )
         };
-        return (1..=cells.min(64)).map(column).collect();
+        return (1..=cells.min(64)).map(&mut column).collect();
     }
     let mut all: BTreeMap<String, Proposed> = BTreeMap::new();
     for (topic, heard) in &group.topics {
@@ -248,8 +274,11 @@ fn values(group: &Group<'_>, pattern: &Pattern) -> Vec<String> {
     let is_value = |p: &Proposed| p.place.numbers > 0 || p.place.flags > 0 || !p.place.words.is_empty();
     // What looks like a variable of the configuration cannot be written there.
     let writable = all.into_values().filter(|proposed| !proposed.at.contains("${") && is_value(proposed));
-    let mut taken = BTreeSet::new();
-    writable.map(|p| value(&unique(&name(&p.word, "value"), &mut taken), &p.word, &p.at, &p.place)).collect()
+    let mut text = |p: Proposed| {
+        let quantity = named.quantity(&name(&p.word, "value"), names.values());
+        value(&quantity, &p.word, &p.at, &p.place)
+    };
+    writable.map(&mut text).collect()
 }
 
 /// What the messages of a topic hold, by what tells it from the rest.
