@@ -103,7 +103,9 @@ fn decoded(chunk: &Chunk) -> Vec<Row> {
 fn decode(sealed: &Chunk, rows: &mut Vec<Row>) {
     let times = times::decode(&sealed.times).unwrap();
     let column = chunk::decode(&sealed.column).unwrap();
-    column.append(&times, rows, |at, value, quality| Row { at, seq: Seq(1), value, quality }).unwrap();
+    column
+        .append(&times, UtcMs(i64::MIN), rows, |at, value, quality| Row { at, seq: Seq(1), value, quality })
+        .unwrap();
 }
 
 impl Rows for Chunk {

@@ -13,7 +13,7 @@ use super::gather::{Gather, Keep, ROWS_MAX};
 use super::history::{Caller, History, HistoryError, RANGE_MAX, Range, Shared};
 use super::journal::{JournalError, Span};
 use super::query::{
-    AsOf, Ask, InMemory, Merge, QueryError, Reckoning, Row, Series, Source, Statistics, Window, as_of,
+    AsOf, Ask, InMemory, Merge, QueryError, Reckoning, Row, Series, Source, Statistics, Window, as_of, first,
     series, statistics,
 };
 use crate::point::{PointId, Reading, UtcMs};
@@ -149,9 +149,12 @@ impl History {
         to: UtcMs,
         limit: usize,
     ) -> Result<Range, HistoryError> {
-        let Series { rows, truncated } = self.series(point, from, to, limit).await?;
-        let reading = |row: Row| Reading { point, at: row.at, value: row.value, quality: row.quality };
-        Ok(Range { readings: rows.into_iter().map(reading).collect(), truncated })
+        let limit = limit.min(RANGE_MAX);
+        let reach = Reach::First(Window { from, to }, limit);
+        let reading = move |row: &Row| Reading { point, at: row.at, value: row.value, quality: row.quality };
+        let answer = move |_, stream: &mut Merge<'_>| first(stream, limit, reading);
+        let (readings, truncated) = self.ask(vec![point], reach, answer).await?.one().await?;
+        Ok(Range { readings, truncated })
     }
 
     /// What was known of points at an instant.

@@ -1,6 +1,7 @@
 //! How the historian opens its SQLite files.
 
 use super::journal::JournalError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
@@ -91,6 +92,8 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, JournalError> {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     conn.busy_timeout(BUSY)?;
+    // Otherwise a statement is planned anew each time another number is bound to its LIMIT.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(conn)
 }
 

@@ -1,7 +1,7 @@
 //! Any bytes, and bytes that are nearly right, behind a right checksum: a bug of another version, a
 //! lucky flip. Seeded, so that a failure is found again.
 
-use super::{Column, Row, decode, encode, header, seal, times};
+use super::{Column, Row, decode, decode_first, encode, header, seal, times};
 use crate::point::{Decimal, Quality, Reason, TextId, Value};
 
 /// Some five seconds of a debug build.
@@ -103,6 +103,8 @@ fn bytes_behind_a_right_checksum_give_rows_or_an_error() {
         if let Ok(column) = decode(&blob) {
             assert_eq!(headed.map(|header| header.rows), Ok(column.header.rows));
             check(&column);
+            let first = decode_first(&blob, column.header.instants / 2).unwrap();
+            assert!(first.rows().zip(column.rows()).all(|(a, b)| format!("{a:?}") == format!("{b:?}")));
             columns += 1;
         }
         if let Ok(times) = times::decode(&blob) {

@@ -35,6 +35,8 @@ const LEVEL: usize = 8;
 
 /// What pco writes at the beginning of a file; here the format byte of the blob stands for it.
 const PCO_FORMAT: [u8; 2] = [4, 1];
+/// It reads so many numbers at a time, or all that are left.
+const PCO_BATCH: usize = 256;
 /// The first byte of a column packed by pco: mode in the lower half, deltas in the upper.
 const PCO_WITHOUT_DELTAS: u8 = 0x00;
 const PCO_CONSECUTIVE_DELTAS: u8 = 0x10;
@@ -57,15 +59,27 @@ pub fn encode(out: &mut Vec<u8>, numbers: &[i64]) {
     out.append(&mut shortest);
 }
 
-/// Reads `count` numbers back.
+/// Reads so many numbers back.
 pub fn decode(bytes: &mut Bytes<'_>, numbers: usize) -> Result<Vec<i64>, ChunkError> {
-    if bytes.0.first() != Some(&RUNS) || numbers == 0 {
-        return decode_flat(bytes, numbers);
-    }
+    decode_first(bytes, numbers, numbers)
+}
+
+/// As [`decode`], but gives only the first of them; the bytes of all are taken.
+pub fn decode_first(bytes: &mut Bytes<'_>, numbers: usize, first: usize) -> Result<Vec<i64>, ChunkError> {
+    let mut all = if bytes.0.first() == Some(&RUNS) && numbers > 0 {
+        decode_runs(bytes, numbers)?
+    } else {
+        decode_flat(bytes, numbers, first)?
+    };
+    all.truncate(first);
+    Ok(all)
+}
+
+fn decode_runs(bytes: &mut Bytes<'_>, numbers: usize) -> Result<Vec<i64>, ChunkError> {
     bytes.byte()?;
     let runs = count(bytes)?;
-    let heads = decode_flat(bytes, runs)?;
-    let lengths = decode_flat(bytes, runs)?;
+    let heads = decode_flat(bytes, runs, runs)?;
+    let lengths = decode_flat(bytes, runs, runs)?;
     let mut all = Vec::with_capacity(numbers);
     for (head, length) in heads.into_iter().zip(lengths) {
         let length = usize::try_from(length).ok().filter(|length| *length <= numbers - all.len());
@@ -170,14 +184,15 @@ fn gcd(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-fn decode_flat(bytes: &mut Bytes<'_>, numbers: usize) -> Result<Vec<i64>, ChunkError> {
+/// Numbers without runs: at least the first of them.
+fn decode_flat(bytes: &mut Bytes<'_>, numbers: usize, first: usize) -> Result<Vec<i64>, ChunkError> {
     if numbers == 0 {
         return Ok(vec![]);
     }
     let tag = bytes.byte()?;
     let least = bytes.signed()?;
     if tag == CONSTANT {
-        return Ok(vec![least; numbers]);
+        return Ok(vec![least; numbers.min(first)]);
     }
     let unit = bytes.varint()?;
     let number = |offset: u64| least.wrapping_add(unit.wrapping_mul(offset).cast_signed());
@@ -186,29 +201,33 @@ fn decode_flat(bytes: &mut Bytes<'_>, numbers: usize) -> Result<Vec<i64>, ChunkE
     }
     let pco = bytes.narrow().and_then(|len| bytes.take(len))?;
     match tag {
-        PACKED_8 => unpack::<u8>(pco, numbers, number),
-        PACKED_16 => unpack::<u16>(pco, numbers, number),
-        PACKED_32 => unpack::<u32>(pco, numbers, number),
-        PACKED_64 => unpack::<u64>(pco, numbers, number),
+        PACKED_8 => unpack::<u8>(pco, numbers, first, number),
+        PACKED_16 => unpack::<u16>(pco, numbers, first, number),
+        PACKED_32 => unpack::<u32>(pco, numbers, first, number),
+        PACKED_64 => unpack::<u64>(pco, numbers, first, number),
         _ => Err(ChunkError::Malformed),
     }
 }
 
+/// At least the first of so many numbers. What is behind them is taken on trust: the blob's checksum
+/// holds.
 fn unpack<T: Number + Default + Into<u64>>(
     pco: &[u8],
     numbers: usize,
+    first: usize,
     number: impl Fn(u64) -> i64,
 ) -> Result<Vec<i64>, ChunkError> {
     if !matches!(pco.first(), Some(&(PCO_WITHOUT_DELTAS | PCO_CONSECUTIVE_DELTAS))) {
         return Err(ChunkError::Malformed);
     }
-    let mut offsets = vec![T::default(); numbers];
+    let mut offsets = vec![T::default(); first.next_multiple_of(PCO_BATCH).min(numbers)];
     let malformed = |_| ChunkError::Malformed;
     let (file, _) = FileDecompressor::new(PCO_FORMAT.as_slice()).map_err(malformed)?;
     let (mut chunk, page) = file.chunk_decompressor::<T, _>(pco).map_err(malformed)?;
     let mut page = chunk.page_decompressor(page, numbers).map_err(malformed)?;
     let progress = page.read(&mut offsets).map_err(malformed)?;
-    if !progress.finished || !page.into_src().is_empty() {
+    let whole = progress.finished && page.into_src().is_empty();
+    if !whole && offsets.len() == numbers {
         return Err(ChunkError::Malformed);
     }
     Ok(offsets.into_iter().map(|offset| number(offset.into())).collect())
@@ -225,6 +244,12 @@ mod tests {
         let mut bytes = Bytes(&out);
         assert_eq!(decode(&mut bytes, numbers.len()).as_deref(), Ok(numbers));
         assert!(bytes.0.is_empty());
+        for first in [0, 1, numbers.len() / 2, numbers.len() + 1] {
+            let mut bytes = Bytes(&out);
+            let expected = &numbers[..first.min(numbers.len())];
+            assert_eq!(decode_first(&mut bytes, numbers.len(), first).as_deref(), Ok(expected));
+            assert!(bytes.0.is_empty());
+        }
         out
     }
 
@@ -277,7 +302,7 @@ mod tests {
             let out = chunk.write_meta(Vec::new()).unwrap();
             let out = chunk.write_page(0, out).unwrap();
             assert!(out[0] > PCO_CONSECUTIVE_DELTAS, "{:x}", out[0]);
-            assert_eq!(unpack::<u32>(&out, 1_000, u64::cast_signed), Err(ChunkError::Malformed));
+            assert_eq!(unpack::<u32>(&out, 1_000, 1_000, u64::cast_signed), Err(ChunkError::Malformed));
         }
     }
 

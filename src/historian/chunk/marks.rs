@@ -72,6 +72,22 @@ impl Mask {
         self.stretches().filter(|(_, taken)| *taken).map(|(range, _)| range)
     }
 
+    /// The first places alone, at most so many.
+    #[must_use]
+    pub fn first(mut self, len: usize) -> Mask {
+        let mut left = len.min(self.len);
+        self.len = left;
+        for run in &mut self.runs {
+            *run = left.min(*run);
+            left -= *run;
+        }
+        // What is behind the last taken run is free.
+        let used = self.runs.iter().step_by(2).rposition(|run| *run > 0).unwrap_or(0);
+        self.runs.truncate(2 * used + 1);
+        self.taken = self.runs.iter().step_by(2).sum();
+        self
+    }
+
     /// Each place, true if it is taken.
     pub fn bits(&self) -> impl Iterator<Item = bool> {
         self.stretches().flat_map(|(range, taken)| std::iter::repeat_n(taken, range.len()))
@@ -138,10 +154,14 @@ pub fn encode_qualities(out: &mut Vec<u8>, qualities: impl Iterator<Item = Quali
     ints::encode(out, &marks);
 }
 
-/// Reads the quality of `count` readings.
-pub fn decode_qualities(bytes: &mut Bytes<'_>, count: usize) -> Result<Vec<Quality>, ChunkError> {
+/// Reads the quality of the first of `count` readings; the bytes of all are taken.
+pub fn decode_qualities(
+    bytes: &mut Bytes<'_>,
+    count: usize,
+    first: usize,
+) -> Result<Vec<Quality>, ChunkError> {
     let quality = |mark| u8::try_from(mark).ok().and_then(Quality::from_byte).ok_or(ChunkError::Malformed);
-    ints::decode(bytes, count)?.into_iter().map(quality).collect()
+    ints::decode_first(bytes, count, first)?.into_iter().map(quality).collect()
 }
 
 #[cfg(test)]
@@ -162,6 +182,11 @@ mod tests {
             prop_assert_eq!(spread, expected);
             let mut out = Vec::new();
             mask.encode(&mut out);
+            for len in 0..bits.len() + 2 {
+                let first = &bits[..len.min(bits.len())];
+                let places = first.iter().enumerate().filter(|(_, taken)| **taken).map(|(place, _)| place);
+                prop_assert_eq!(Some(mask.clone().first(len)), Mask::of(first.len(), places));
+            }
             prop_assert_eq!(Mask::decode(&mut Bytes(&out), bits.len()), Ok(mask));
         }
     }

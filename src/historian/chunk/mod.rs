@@ -29,6 +29,7 @@ use super::bytes::{self, Bytes, BytesError};
 use super::summary::Summary;
 use crate::point::{Decimal, Quality, UtcMs, Value};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// The first byte of every blob this version writes.
 pub const FORMAT: u8 = 1;
@@ -89,12 +90,12 @@ pub struct Header {
     pub summary: Summary,
 }
 
-/// A decoded column.
+/// A decoded column, or its beginning.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
-    /// What it says of itself.
+    /// What all of it says of itself.
     pub header: Header,
-    /// Which instants of the group were read.
+    /// Which instants of the group were read, as far as it is decoded.
     pub present: Mask,
     /// Which readings have a value.
     pub valid: Mask,
@@ -152,6 +153,11 @@ pub fn header(blob: &[u8]) -> Result<Header, ChunkError> {
 
 /// The whole column.
 pub fn decode(blob: &[u8]) -> Result<Column, ChunkError> {
+    decode_first(blob, ROWS_MAX)
+}
+
+/// The column as far as the first so many instants of its group go: what comes later is not unpacked.
+pub fn decode_first(blob: &[u8], instants: usize) -> Result<Column, ChunkError> {
     let mut bytes = open(blob)?;
     let header = read_header(&mut bytes)?;
     let parts = bytes.byte()?;
@@ -166,12 +172,14 @@ pub fn decode(blob: &[u8]) -> Result<Column, ChunkError> {
     if present.taken() != header.rows {
         return Err(ChunkError::Malformed);
     }
+    let (present, with_value) = (present.first(instants), valid.taken());
+    let valid = valid.first(present.taken());
     let quality = if parts & PART_QUALITY == 0 {
         None
     } else {
-        Some(marks::decode_qualities(&mut bytes, header.rows)?)
+        Some(marks::decode_qualities(&mut bytes, header.rows, valid.len())?)
     };
-    let values = values::decode(&mut bytes, valid.taken())?.spread(&valid);
+    let values = values::decode(&mut bytes, with_value, valid.taken())?.spread(&valid);
     if !bytes.0.is_empty() {
         return Err(ChunkError::Malformed);
     }
@@ -196,7 +204,7 @@ impl Column {
             return Err(ChunkError::Malformed);
         }
         if self.present.is_full() {
-            return Ok(Cow::Borrowed(times));
+            return Ok(Cow::Borrowed(times.get(..self.present.len()).unwrap_or(times)));
         }
         Ok(Cow::Owned(self.present.picks(times)))
     }
@@ -210,24 +218,28 @@ impl Column {
         })
     }
 
-    /// Appends the readings to `rows`, each as `row` makes it of its instant, value and quality, from
-    /// the instants of the group: as [`Column::rows`], but the kind of the values is looked at once.
+    /// Appends the readings from an instant on to `rows`, each as `row` makes it of its instant, value
+    /// and quality, from the instants of the group: as [`Column::rows`], but the kind of the values is
+    /// looked at once.
     pub fn append<R>(
         &self,
         times: &[i64],
+        from: UtcMs,
         rows: &mut Vec<R>,
         row: impl Fn(UtcMs, Option<Value>, Quality) -> R,
     ) -> Result<(), ChunkError> {
         let at = &self.instants(times)?;
+        let wanted = at.partition_point(|at| *at < from.0)..at.len();
+        rows.reserve(wanted.len());
         match &self.values {
-            Values::Bool(all) => self.append_as(at, all, |on| Some(Value::Bool(on)), rows, row),
+            Values::Bool(all) => self.append_as(at, wanted, all, |on| Some(Value::Bool(on)), rows, row),
             Values::Decimal { exponent, mantissas } => {
                 let value = |mantissa| Decimal::new(mantissa, *exponent).ok().map(Value::Decimal);
-                self.append_as(at, mantissas, value, rows, row);
+                self.append_as(at, wanted, mantissas, value, rows, row);
             }
-            Values::F64(all) => self.append_as(at, all, |number| Some(Value::F64(number)), rows, row),
-            Values::Text(all) => self.append_as(at, all, |id| Some(Value::Text(id)), rows, row),
-            Values::Mixed(all) => self.append_as(at, all, |value| value, rows, row),
+            Values::F64(all) => self.append_as(at, wanted, all, |number| Some(Value::F64(number)), rows, row),
+            Values::Text(all) => self.append_as(at, wanted, all, |id| Some(Value::Text(id)), rows, row),
+            Values::Mixed(all) => self.append_as(at, wanted, all, |value| value, rows, row),
         }
         Ok(())
     }
@@ -236,12 +248,14 @@ impl Column {
     fn append_as<T: Copy, R>(
         &self,
         instants: &[i64],
+        wanted: Range<usize>,
         entries: &[T],
         value: impl Fn(T) -> Option<Value>,
         rows: &mut Vec<R>,
         row: impl Fn(UtcMs, Option<Value>, Quality) -> R,
     ) {
         for (range, valid) in self.valid.stretches() {
+            let range = range.start.max(wanted.start)..range.end.max(wanted.start);
             let of_range = (instants.get(range.clone()), entries.get(range.clone()));
             let (Some(instants), Some(entries)) = of_range else { return };
             let value = |entry: &T| if valid { value(*entry) } else { None };
@@ -355,9 +369,17 @@ mod tests {
             prop_assert_eq!(spelled_rows(column.rows()), spelled_rows(rows.iter().copied()));
             let expected: Vec<i64> = rows.iter().map(|row| times[row.0]).collect();
             let mut appended = Vec::new();
-            column.append(&times, &mut appended, |at, value, quality| (at.0, spelled(value), quality)).unwrap();
-            let plain = rows.iter().map(|row| (times[row.0], spelled(row.1), row.2));
-            prop_assert_eq!(appended, plain.collect::<Vec<_>>());
+            let row = |at: UtcMs, value, quality| (at.0, spelled(value), quality);
+            column.append(&times, UtcMs(i64::MIN), &mut appended, row).unwrap();
+            let plain: Vec<_> = rows.iter().map(|row| (times[row.0], spelled(row.1), row.2)).collect();
+            prop_assert_eq!(&appended, &plain);
+            for (from, to) in [(0, times.len() / 2), (times.len() / 3, times.len() - 1), (1, 1)] {
+                let (from, to, mut part) = (times[from], times[to], Vec::new());
+                let instants = times.partition_point(|at| *at < to);
+                decode_first(&blob, instants).unwrap().append(&times, UtcMs(from), &mut part, row).unwrap();
+                let within = plain.iter().filter(|(at, ..)| from <= *at && *at < to);
+                prop_assert_eq!(part, within.cloned().collect::<Vec<_>>());
+            }
             let found = header(&blob).unwrap();
             prop_assert_eq!((found.rows, found.instants), (rows.len(), times.len()));
             prop_assert_eq!((found.first.0, found.last.0), (expected[0], expected[rows.len() - 1]));

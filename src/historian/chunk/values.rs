@@ -131,14 +131,14 @@ pub fn encode(out: &mut Vec<u8>, values: &[Value]) {
     }
 }
 
-/// Reads `count` values.
-pub fn decode(bytes: &mut Bytes<'_>, count: usize) -> Result<Values, ChunkError> {
+/// Reads the first of `count` values; the bytes of all are taken.
+pub fn decode(bytes: &mut Bytes<'_>, count: usize, first: usize) -> Result<Values, ChunkError> {
     if count == 0 {
         return Ok(Values::Mixed(vec![]));
     }
     match bytes.byte()? {
-        MIXED => decode_mixed(bytes, count),
-        kind => decode_kind(bytes, kind, count),
+        MIXED => decode_mixed(bytes, count, first),
+        kind => decode_kind(bytes, kind, count, first),
     }
 }
 
@@ -176,23 +176,25 @@ fn code(value: &Value) -> Option<i64> {
     }
 }
 
-fn decode_kind(bytes: &mut Bytes<'_>, kind: u8, count: usize) -> Result<Values, ChunkError> {
+fn decode_kind(bytes: &mut Bytes<'_>, kind: u8, count: usize, first: usize) -> Result<Values, ChunkError> {
+    let codes =
+        |bytes: &mut Bytes<'_>| Ok::<_, ChunkError>(ints::decode_first(bytes, count, first)?.into_iter());
     match kind {
         BOOL => {
             let flag = |code| if matches!(code, 0 | 1) { Ok(code == 1) } else { Err(ChunkError::Malformed) };
-            Ok(Values::Bool(ints::decode(bytes, count)?.into_iter().map(flag).collect::<Result<_, _>>()?))
+            Ok(Values::Bool(codes(bytes)?.map(flag).collect::<Result<_, _>>()?))
         }
-        DECIMAL => decode_decimals(bytes, count),
-        FLOAT => decode_floats(bytes, count).map(Values::F64),
+        DECIMAL => decode_decimals(bytes, count, first),
+        FLOAT => decode_floats(bytes, count, first).map(Values::F64),
         TEXT => {
             let id = |code| u32::try_from(code).map(TextId).map_err(|_| ChunkError::Malformed);
-            Ok(Values::Text(ints::decode(bytes, count)?.into_iter().map(id).collect::<Result<_, _>>()?))
+            Ok(Values::Text(codes(bytes)?.map(id).collect::<Result<_, _>>()?))
         }
         _ => Err(ChunkError::Malformed),
     }
 }
 
-fn decode_mixed(bytes: &mut Bytes<'_>, count: usize) -> Result<Values, ChunkError> {
+fn decode_mixed(bytes: &mut Bytes<'_>, count: usize, first: usize) -> Result<Values, ChunkError> {
     let kinds = ints::decode(bytes, count)?;
     let mut all = vec![None; count];
     let mut left = count;
@@ -206,11 +208,12 @@ fn decode_mixed(bytes: &mut Bytes<'_>, count: usize) -> Result<Values, ChunkErro
             return Err(ChunkError::Malformed);
         }
         left -= places.len();
-        let values = decode_kind(bytes, own, places.len())?;
+        let values = decode_kind(bytes, own, places.len(), places.len())?;
         for (nth, place) in places.into_iter().enumerate() {
             *place = values.get(nth);
         }
     }
+    all.truncate(first);
     if left == 0 { Ok(Values::Mixed(all)) } else { Err(ChunkError::Malformed) }
 }
 
@@ -238,27 +241,28 @@ fn encode_decimals(out: &mut Vec<u8>, decimals: &[Decimal]) {
     ints::encode(out, &mantissas);
 }
 
-fn decode_decimals(bytes: &mut Bytes<'_>, count: usize) -> Result<Values, ChunkError> {
+fn decode_decimals(bytes: &mut Bytes<'_>, count: usize, first: usize) -> Result<Values, ChunkError> {
+    let numbers = |bytes: &mut Bytes<'_>| ints::decode_first(bytes, count, first);
     let (how, least) = (bytes.byte()?, bytes.byte()?.cast_signed());
     if Decimal::new(0, least).is_err() {
         return Err(ChunkError::Malformed);
     }
     let spelled: Vec<(i64, i8)> = match how {
-        SAME => return Ok(Values::Decimal { exponent: least, mantissas: ints::decode(bytes, count)? }),
+        SAME => return Ok(Values::Decimal { exponent: least, mantissas: numbers(bytes)? }),
         SHORTEST => {
             let most = bytes.byte()?.cast_signed();
-            let told = ints::decode(bytes, count)?;
+            let told = numbers(bytes)?;
             told.into_iter().map(|mantissa| shortest(mantissa, least, most)).collect()
         }
         EACH | AS_GIVEN => {
-            let exponents = ints::decode(bytes, count)?;
-            let numbers = ints::decode(bytes, count)?.into_iter().zip(exponents);
+            let exponents = numbers(bytes)?;
+            let told = numbers(bytes)?.into_iter().zip(exponents);
             let spell = |(mantissa, exponent)| {
                 let exponent = i8::try_from(exponent).ok()?;
                 let idle = if how == EACH { exponent.checked_sub(least)? } else { 0 };
                 Some((mantissa / power(idle)?, exponent))
             };
-            numbers.map(spell).collect::<Option<_>>().ok_or(ChunkError::Malformed)?
+            told.map(spell).collect::<Option<_>>().ok_or(ChunkError::Malformed)?
         }
         _ => return Err(ChunkError::Malformed),
     };
@@ -308,12 +312,13 @@ fn encode_floats(out: &mut Vec<u8>, floats: &[f64]) {
     ints::encode(out, &bits);
 }
 
-fn decode_floats(bytes: &mut Bytes<'_>, count: usize) -> Result<Vec<f64>, ChunkError> {
+fn decode_floats(bytes: &mut Bytes<'_>, count: usize, first: usize) -> Result<Vec<f64>, ChunkError> {
+    let numbers = |bytes: &mut Bytes<'_>| ints::decode_first(bytes, count, first);
     match bytes.byte()? {
         how @ (DECIMALS | SINGLES) => {
             let decimals = Some(bytes.byte()?).filter(|decimals| *decimals <= DECIMALS_MAX);
             let divisor = 10_f64.powi(decimals.ok_or(ChunkError::Malformed)?.into());
-            let mantissas = ints::decode(bytes, count)?;
+            let mantissas = numbers(bytes)?;
             Ok(mantissas.into_iter().map(|mantissa| float_of(mantissa, divisor, how)).collect())
         }
         F32 => {
@@ -321,11 +326,11 @@ fn decode_floats(bytes: &mut Bytes<'_>, count: usize) -> Result<Vec<f64>, ChunkE
                 let bits = i32::try_from(bits).map_err(|_| ChunkError::Malformed)?;
                 Ok(f64::from(f32::from_bits(ordered_32(bits).cast_unsigned())))
             };
-            ints::decode(bytes, count)?.into_iter().map(single).collect()
+            numbers(bytes)?.into_iter().map(single).collect()
         }
         F64 => {
             let double = |bits| f64::from_bits(ordered_64(bits).cast_unsigned());
-            Ok(ints::decode(bytes, count)?.into_iter().map(double).collect())
+            Ok(numbers(bytes)?.into_iter().map(double).collect())
         }
         _ => Err(ChunkError::Malformed),
     }
@@ -418,7 +423,7 @@ mod tests {
                 / f64::from(u32::try_from(values.len()).unwrap());
             assert!(each <= most, "{head:?}: {each}");
             let mut bytes = Bytes(&out);
-            let back = decode(&mut bytes, values.len()).unwrap();
+            let back = decode(&mut bytes, values.len(), values.len()).unwrap();
             let back: Vec<Value> = (0..back.len()).filter_map(|n| back.get(n)).collect();
             assert_eq!(format!("{back:?}"), format!("{values:?}"));
         }

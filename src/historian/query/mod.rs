@@ -17,7 +17,7 @@ pub(super) mod model;
 pub use buckets::{Bucket, Buckets, Hold, Reckoning, Time, Trust, buckets};
 pub use memory::InMemory;
 pub use merge::{Ask, Content, Merge, Piece, Rows, Source, Whole};
-pub use series::{AsOf, Series, as_of, series};
+pub use series::{AsOf, Series, as_of, first, series};
 pub use statistics::{Statistics, statistics};
 pub use windows::{CalendarUnit, Cut, Window, Windows, WindowsError};
 

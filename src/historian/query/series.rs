@@ -15,17 +15,28 @@ pub struct Series {
 
 /// The first `limit` rows of a stream; an instant that two epochs share is not torn apart.
 pub fn series(stream: &mut Merge<'_>, limit: usize) -> Result<Series, QueryError> {
-    let mut rows: Vec<Row> = Vec::new();
+    let (rows, truncated) = first(stream, limit, Row::clone)?;
+    Ok(Series { rows, truncated })
+}
+
+/// As [`series`], but each row becomes something else on its way; and whether there are more.
+pub fn first<T>(
+    stream: &mut Merge<'_>,
+    limit: usize,
+    make: impl Fn(&Row) -> T,
+) -> Result<(Vec<T>, bool), QueryError> {
+    let (mut made, mut last) = (Vec::new(), None);
     while let Some(piece) = stream.piece()? {
         let Content::Rows(next) = piece.content else { continue };
-        let shared = next.iter().take_while(|row| rows.last().is_some_and(|last| last.at == row.at)).count();
-        let fits = limit.saturating_sub(rows.len()).max(shared).min(next.len());
-        rows.extend(next.iter().take(fits));
+        let shared = next.iter().take_while(|row| last == Some(row.at)).count();
+        let fits = limit.saturating_sub(made.len()).max(shared).min(next.len());
+        made.extend(next.iter().take(fits).map(&make));
         if fits < next.len() {
-            return Ok(Series { rows, truncated: true });
+            return Ok((made, true));
         }
+        last = next.last().map(|row| row.at).or(last);
     }
-    Ok(Series { rows, truncated: false })
+    Ok((made, false))
 }
 
 /// What was known at an instant.

@@ -105,6 +105,7 @@ impl Sealer {
         if let Some(years) = &mut self.years {
             years.remove(&number);
         }
+        self.publish();
         self.sealed.close(number);
         for path in with_log(&path_of(&self.dir, number)) {
             (self.step)()?;

@@ -21,6 +21,9 @@ const FORMAT: u8 = 1;
 /// Bytes of a length or checksum.
 const WORD: usize = 4;
 
+/// All there is.
+pub(super) const ALWAYS: Span = Span { first: UtcMs(i64::MIN), last: UtcMs(i64::MAX) };
+
 /// Instants of a point that are looked for to find its like.
 const PROBES: usize = 16;
 
@@ -244,17 +247,31 @@ impl<'a> Index<'a> {
         self.places.iter().map(|(point, _, _)| *point)
     }
 
-    /// Appends the rows of a point.
-    pub(super) fn rows(&self, point: PointId, seq: Seq, out: &mut Vec<Row>) -> Result<(), ChunkError> {
+    /// Appends the rows of a point in a span.
+    pub(super) fn rows(
+        &self,
+        point: PointId,
+        span: Span,
+        seq: Seq,
+        out: &mut Vec<Row>,
+    ) -> Result<(), ChunkError> {
         let Some((_, times, column)) = self.places.iter().find(|place| place.0 == point) else {
             return Ok(());
         };
         let blob = |range: &Range<usize>| self.body.get(range.clone()).ok_or(ChunkError::Short);
-        rows(&times::decode(blob(times)?)?, blob(column)?, seq, out)
+        rows(&times::decode(blob(times)?)?, blob(column)?, span, seq, out)
     }
 }
 
-/// Appends the rows of a column.
-pub(super) fn rows(times: &[i64], column: &[u8], seq: Seq, out: &mut Vec<Row>) -> Result<(), ChunkError> {
-    chunk::decode(column)?.append(times, out, |at, value, quality| Row { at, seq, value, quality })
+/// Appends the rows of a column in a span.
+pub(super) fn rows(
+    times: &[i64],
+    column: &[u8],
+    span: Span,
+    seq: Seq,
+    out: &mut Vec<Row>,
+) -> Result<(), ChunkError> {
+    let instants = times.partition_point(|at| *at <= span.last.0);
+    let row = |at, value, quality| Row { at, seq, value, quality };
+    chunk::decode_first(column, instants)?.append(times, span.first, out, row)
 }

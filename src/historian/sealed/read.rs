@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Places that are looked at first for what was known last.
 const NEAREST: usize = 8;
@@ -34,6 +34,8 @@ const DAMAGED_MAX: usize = 1_000;
 pub(in crate::historian) struct Sealed {
     dir: PathBuf,
     metrics: Metrics,
+    /// Which files there are, as long as the one who writes says so; otherwise it is looked up.
+    known: RwLock<Option<Arc<[i16]>>>,
     /// Handles that no one uses at the moment.
     idle: Mutex<BTreeMap<i16, Arc<Idle>>>,
     damaged: Mutex<BTreeSet<(i16, &'static str, i64)>>,
@@ -45,7 +47,18 @@ struct Idle(Mutex<Vec<Connection>>);
 impl Sealed {
     /// The year files in `dir`.
     pub(in crate::historian) fn new(dir: PathBuf, metrics: Metrics) -> Sealed {
-        Sealed { dir, metrics, idle: Mutex::default(), damaged: Mutex::default() }
+        Sealed { dir, metrics, known: RwLock::default(), idle: Mutex::default(), damaged: Mutex::default() }
+    }
+
+    /// Which files there are from now on; none if no one takes care of that.
+    pub(super) fn know(&self, years: Option<Arc<[i16]>>) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = years;
+    }
+
+    /// The year files, earliest first.
+    fn years(&self) -> Result<Arc<[i16]>, JournalError> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
+        known.map_or_else(|| Ok(years(&self.dir)?.into()), Ok)
     }
 
     /// Sources of a point's readings that touch `span`; with `wholes` those that lie within know
@@ -58,7 +71,7 @@ impl Sealed {
     ) -> Result<Vec<Source<'static>>, JournalError> {
         let mut sources = Vec::new();
         let wanted = plan::year_of(span.first)..=plan::year_of(span.last);
-        for number in years(&self.dir)?.into_iter().filter(|year| wanted.contains(year)) {
+        for &number in self.years()?.iter().filter(|year| wanted.contains(year)) {
             let Some(file) = self.snapshot(number)?.map(Rc::new) else { continue };
             let rollups = if wholes { year::rollups(file.conn()?, point, span) } else { Ok(HashMap::new()) };
             let rollups = self.intact(number, rollups)?;
@@ -87,7 +100,7 @@ impl Sealed {
     ) -> Result<Vec<(u32, Row)>, JournalError> {
         let span = Span { first: UtcMs(i64::MIN), last: to.plus_ms(-1) };
         let mut known = Known::default();
-        for number in years(&self.dir)?.into_iter().rev().filter(|year| *year <= plan::year_of(span.last)) {
+        for &number in self.years()?.iter().rev().filter(|year| **year <= plan::year_of(span.last)) {
             let Some(file) = self.snapshot(number)?.map(Rc::new) else { continue };
             // Nearly always one of the nearest knows.
             for nearest in [Some(NEAREST), None] {
@@ -117,7 +130,7 @@ impl Sealed {
         readings: usize,
     ) -> Result<Loads, JournalError> {
         let (mut files, mut places) = (Vec::new(), Vec::new());
-        for number in years(&self.dir)? {
+        for &number in self.years()?.iter() {
             let Some(file) = self.snapshot(number)? else { continue };
             let (part, chunk) = (frontier.bound(number, false), frontier.bound(number, true));
             let found = self.intact(number, year::sealed_behind(file.conn()?, part, chunk, PLACES + 1))?;
@@ -158,7 +171,7 @@ impl Sealed {
                     index.iter().flat_map(|index| points.iter().map(move |point| (index, *point)))
                 {
                     let mut rows = Vec::new();
-                    let read = index.rows(point, seq, &mut rows);
+                    let read = index.rows(point, pack::ALWAYS, seq, &mut rows);
                     self.sound(frontier.year, "part", id, read);
                     all.push((point, rows));
                 }
@@ -167,7 +180,8 @@ impl Sealed {
                 device = of;
                 let mut rows = Vec::new();
                 let instants = times::decode(&times);
-                let read = instants.and_then(|instants| pack::rows(&instants, &body, seq, &mut rows));
+                let read =
+                    instants.and_then(|instants| pack::rows(&instants, &body, pack::ALWAYS, seq, &mut rows));
                 self.sound(frontier.year, "chunk", id, read);
                 all.push((point, rows));
             }
@@ -182,7 +196,7 @@ impl Sealed {
         frontier: Frontier,
     ) -> Result<Option<Seq>, JournalError> {
         let mut whole = None;
-        for number in years(&self.dir)? {
+        for &number in self.years()?.iter() {
             let Some(file) = self.snapshot(number)? else { continue };
             let from = self.intact(number, year::sealed_from(file.conn()?, frontier.seq))?;
             whole = whole.into_iter().chain(from).min();
@@ -193,7 +207,7 @@ impl Sealed {
     /// All points that were ever sealed.
     pub(in crate::historian) fn points(self: &Arc<Self>) -> Result<BTreeSet<PointId>, JournalError> {
         let mut points = BTreeSet::new();
-        for number in years(&self.dir)? {
+        for &number in self.years()?.iter() {
             let Some(file) = self.snapshot(number)? else { continue };
             points.extend(self.intact(number, year::points(file.conn()?))?);
         }
@@ -359,7 +373,7 @@ impl Drop for Snapshot {
 struct Stored {
     point: PointId,
     place: Place,
-    /// What is before it is not wanted.
+    /// What is outside is not wanted.
     span: Span,
     file: Rc<Snapshot>,
     /// If it was read already.
@@ -410,7 +424,7 @@ impl Stored {
         Ok(Source { epoch: self.place.epoch, starts, whole, rows: Box::new(self) })
     }
 
-    /// Appends its rows, as far as they are sound.
+    /// Appends its rows in the span, as far as they are sound.
     fn append(&self, rows: &mut Vec<Row>) -> Result<(), JournalError> {
         let body = match &self.body {
             Some(body) => Cow::Borrowed(body),
@@ -442,19 +456,15 @@ impl Stored {
         sealed.intact(*number, year::body(self.file.conn()?, &self.place))
     }
 
-    fn early(&self, rows: &[Row]) -> usize {
-        rows.partition_point(|row| row.at < self.span.first)
-    }
-
     fn decode(&self, body: &[u8], rows: &mut Vec<Row>) -> Result<Result<(), ChunkError>, JournalError> {
-        let seq = self.place.seq;
+        let (seq, span) = (self.place.seq, self.span);
         Ok(match self.place.kind {
-            Kind::Part => pack::Index::open(body).and_then(|index| index.rows(self.point, seq, rows)),
+            Kind::Part => pack::Index::open(body).and_then(|index| index.rows(self.point, span, seq, rows)),
             Kind::Chunk { times } => {
                 let Snapshot { number, sealed, .. } = &*self.file;
                 let instants = sealed.intact(*number, year::times(self.file.conn()?, times))?;
                 let instants = times::decode(&instants);
-                instants.and_then(|instants| pack::rows(&instants, body, seq, rows))
+                instants.and_then(|instants| pack::rows(&instants, body, span, seq, rows))
             }
         })
     }
@@ -462,12 +472,8 @@ impl Stored {
 
 impl Rows for Stored {
     fn pull(&mut self, rows: &mut Vec<Row>) -> Result<bool, JournalError> {
-        let before = rows.len();
         self.append(rows)?;
         self.body = None;
-        if self.place.span.first < self.span.first {
-            rows.drain(before..before + rows.get(before..).map_or(0, |rows| self.early(rows)));
-        }
         Ok(false)
     }
 }

@@ -111,7 +111,14 @@ impl Sealer {
             }
         }
         (self.years, self.suspect) = (Some(opened), false);
+        self.publish();
         Ok(aside)
+    }
+
+    /// Tells those who read which files there are. A file that is made is known before anything in it
+    /// is missing from the journal; one that is gone and still asked for is as good as empty.
+    pub(super) fn publish(&self) {
+        self.sealed.know(self.years.as_ref().map(|years| years.keys().copied().collect()));
     }
 
     /// The highest place of the log that any file has readings of.
@@ -159,19 +166,19 @@ impl Sealer {
     pub(super) fn keep_or_close<T>(&mut self, done: Result<T, JournalError>) -> Result<T, JournalError> {
         if let Err(error) = &done {
             self.years = None;
+            self.publish();
             self.suspect |= sqlite::is_damage(error);
         }
         done
     }
 
     fn year(&mut self, number: i16) -> Result<&mut Year, JournalError> {
-        let years = self.years.get_or_insert_default();
-        match years.entry(number) {
-            std::collections::btree_map::Entry::Occupied(year) => Ok(year.into_mut()),
-            std::collections::btree_map::Entry::Vacant(place) => {
-                Ok(place.insert(Year::make(&path_of(&self.dir, number))?))
-            }
+        let missing = self.years.as_mut().filter(|years| !years.contains_key(&number));
+        if let Some(years) = missing {
+            years.insert(number, Year::make(&path_of(&self.dir, number))?);
+            self.publish();
         }
+        self.years.as_mut().and_then(|years| years.get_mut(&number)).ok_or(JournalError::Busy)
     }
 
     /// The next readings behind `after`; none at the end.
@@ -258,7 +265,7 @@ impl Sealer {
         for point in points {
             let mut rows = Vec::new();
             for (part, index) in &indexed {
-                let read = index.rows(point, part.seq, &mut rows);
+                let read = index.rows(point, pack::ALWAYS, part.seq, &mut rows);
                 self.sealed.sound(number, "part", part.id, read);
             }
             pack::fold(&mut rows);

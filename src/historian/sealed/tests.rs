@@ -300,7 +300,9 @@ fn random_bytes_are_no_part() {
             if let Ok(index) = pack::Index::open(&body) {
                 for point in index.points().collect::<Vec<_>>() {
                     let mut rows = Vec::new();
-                    prop_assert!(index.rows(point, Seq(1), &mut rows).is_ok() || rows.is_empty());
+                    prop_assert!(
+                        index.rows(point, pack::ALWAYS, Seq(1), &mut rows).is_ok() || rows.is_empty()
+                    );
                 }
             }
             Ok(())
