@@ -190,7 +190,7 @@ impl JournalReader for Bare {
     fn last(&self) -> Result<Seq, JournalError> {
         Ok(self.last)
     }
-    fn after(&self, _: Seq) -> Result<Vec<Record>, JournalError> {
+    fn behind(&self, _: Seq, _: usize) -> Result<Vec<Record>, JournalError> {
         Ok(Vec::new())
     }
     fn within(&self, _: Span, _: Seq) -> Result<Vec<Record>, JournalError> {

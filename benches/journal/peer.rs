@@ -81,15 +81,15 @@ impl SqliteJournal {
 
     /// Steps through a query until a page is full; the statement, and with it the read
     /// transaction, ends with this call.
-    fn page(&self, sql: &str, values: &[i64]) -> Result<Vec<Record>, JournalError> {
+    fn page(&self, sql: &str, values: &[i64], bytes: usize) -> Result<Vec<Record>, JournalError> {
         let mut statement = self.conn.prepare(sql)?;
         let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-        let (mut page, mut bytes) = (Vec::new(), 0);
-        while bytes < PAGE_BYTES
+        let (mut page, mut held) = (Vec::new(), 0);
+        while (held == 0 || held < bytes)
             && let Some(row) = rows.next()?
         {
             let record = record(row)?;
-            bytes += record.body.len();
+            held += record.body.len();
             page.push(record);
         }
         Ok(page)
@@ -111,15 +111,15 @@ impl JournalReader for SqliteJournal {
         Ok(Seq(last.unwrap_or(0).cast_unsigned()))
     }
 
-    fn after(&self, after: Seq) -> Result<Vec<Record>, JournalError> {
+    fn behind(&self, after: Seq, bytes: usize) -> Result<Vec<Record>, JournalError> {
         let sql = "SELECT seq, first_ms, last_ms, body FROM journal WHERE seq > ?1 ORDER BY seq";
-        self.page(sql, &[after.0.cast_signed()])
+        self.page(sql, &[after.0.cast_signed()], bytes)
     }
 
     fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError> {
         let sql = "SELECT seq, first_ms, last_ms, body FROM journal INDEXED BY journal_time
                    WHERE last_ms >= ?1 AND first_ms <= ?2 AND seq > ?3 ORDER BY seq";
-        self.page(sql, &[span.first.0, span.last.0, after.0.cast_signed()])
+        self.page(sql, &[span.first.0, span.last.0, after.0.cast_signed()], PAGE_BYTES)
     }
 }
 

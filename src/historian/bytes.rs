@@ -118,7 +118,24 @@ impl<'a> Bytes<'a> {
     }
 
     /// The inverse of [`varint`].
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, BytesError> {
+        // Nearly all are this short.
+        match *self.0 {
+            [one @ 0..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(one.into())
+            }
+            [low, high @ 0..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    #[cold]
+    fn long_varint(&mut self) -> Result<u64, BytesError> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;

@@ -179,6 +179,11 @@ impl Before {
         }
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "returned through memory, a reading waits to be read back: 11 ns for 4"
+    )]
+    #[inline(always)]
     fn decode(&mut self, bytes: &mut Bytes<'_>) -> Result<Reading, CodecError> {
         let tag = bytes.byte()?;
         if tag & TAG_RESERVED != 0 {
@@ -199,6 +204,8 @@ impl Before {
         Ok(Reading { point: PointId(self.point), at: UtcMs(self.at), value, quality })
     }
 
+    #[expect(clippy::inline_always, reason = "as above")]
+    #[inline(always)]
     fn decode_value(&mut self, bytes: &mut Bytes<'_>, tag: u8) -> Result<Option<Value>, CodecError> {
         let value = match tag & KIND_MASK {
             KIND_NONE => return Ok(None),
@@ -321,6 +328,17 @@ impl<'a> Section<'a> {
         (PointId(self.point_min), PointId(self.point_max))
     }
 
+    /// Appends the readings in the order they came. After an error some of them may be there.
+    pub fn append(&self, readings: &mut Vec<Reading>) -> Result<(), CodecError> {
+        let Readings { mut bytes, left, mut before } = self.readings();
+        // A reading takes a byte at least, whatever the count claims.
+        readings.reserve(usize::try_from(left).unwrap_or(usize::MAX).min(bytes.0.len()));
+        for _ in 0..left {
+            readings.push(before.decode(&mut bytes)?);
+        }
+        if bytes.0.is_empty() { Ok(()) } else { Err(CodecError::Malformed) }
+    }
+
     /// The readings in the order they came.
     pub fn readings(&self) -> Readings<'a> {
         let before = Before::new(self.point_min, self.received_at);
@@ -370,7 +388,10 @@ pub(super) mod tests {
         let mut batches = Vec::new();
         for section in sections(body)? {
             let section = section?;
-            let readings = section.readings().collect::<Result<Vec<_>, _>>()?;
+            let readings = section.readings().collect::<Result<Vec<_>, _>>();
+            let mut appended = Vec::new();
+            assert_eq!(section.append(&mut appended).map(|()| appended), readings);
+            let readings = readings?;
             let (first, last) = section.points();
             assert!(readings.iter().all(|reading| first <= reading.point && reading.point <= last));
             let batch = Batch {

@@ -85,7 +85,7 @@ pub fn copy(from: &Path, to: &Path, copied: &mut dyn FnMut(u64)) -> Result<(), C
 /// Whether a log has all behind a place. Between looking up how far it is sealed and opening it, it
 /// may have been trimmed.
 fn goes_on_behind(journal: &Path, at: Seq) -> Result<bool, CopyError> {
-    let page = SegmentReader::open(journal)?.after(at)?;
+    let page = SegmentReader::open(journal)?.behind(at, 1)?;
     let Some(first) = page.first() else { return Ok(true) };
     let batches = codec::sections(&first.body).map_or(0, |sections| sections.left());
     Ok(first.last.0.saturating_sub(batches) <= at.0)

@@ -32,6 +32,10 @@ const READERS_MAX: usize = 4;
 /// Most readings one answer holds, whatever was asked for: about 16 MB.
 pub const RANGE_MAX: usize = 200_000;
 
+/// About so much of the journal is read for a page of its tail: a record of a busy plant, whose batches
+/// are still in the cache when they are looked at. Bytes.
+const TAIL_BYTES: usize = 64 << 10;
+
 /// The device of batches whose device the catalogue does not know.
 const UNKNOWN: &str = "unknown";
 
@@ -189,18 +193,22 @@ impl Shared {
     ) -> Result<Vec<(Seq, Arc<Batch>)>, JournalError> {
         let (mut out, mut at) = (Vec::new(), after);
         while out.is_empty() && limit > 0 && !gone.load(Ordering::Relaxed) {
-            let page = journal.after(at)?;
+            let page = journal.behind(at, TAIL_BYTES)?;
             let Some(last) = page.last() else { break };
             at = last.last;
-            let records = page.iter().filter_map(|record| self.decode(batches_in(self, record)));
-            out.extend(records.flatten().filter(|(seq, _)| *seq > after).take(limit));
+            for record in &page {
+                let before = out.len();
+                if self.decode(batches_in(self, record, after, limit, &mut out)).is_none() {
+                    out.truncate(before);
+                }
+            }
         }
         Ok(out)
     }
 
     /// Whether the journal has the batch behind `at`, which is sealed.
     pub(super) fn holds_behind(&self, journal: &dyn JournalReader, at: Seq) -> Result<bool, JournalError> {
-        let page = journal.after(at)?;
+        let page = journal.behind(at, 1)?;
         let Some(first) = page.first() else { return Ok(false) };
         // What cannot be counted is damaged, and sealed as far as it could be read.
         let batches = self.decode(codec::sections(&first.body).map(|sections| sections.left()));
@@ -289,26 +297,33 @@ impl Drop for Caller {
     }
 }
 
-/// A record's batches with their places, counted down from the record's.
-fn batches_in(shared: &Shared, record: &Record) -> Result<Vec<(Seq, Arc<Batch>)>, CodecError> {
+/// Appends a record's batches behind `after` with their places, counted down from the record's, until
+/// there are `limit`.
+fn batches_in(
+    shared: &Shared,
+    record: &Record,
+    after: Seq,
+    limit: usize,
+    out: &mut Vec<(Seq, Arc<Batch>)>,
+) -> Result<(), CodecError> {
     let sections = codec::sections(&record.body)?;
     let before = record.last.0.checked_sub(sections.left()).ok_or(CodecError::Malformed)?;
     // Once for all of them: a batch may have ten readings only.
     let devices = shared.devices.read().unwrap_or_else(PoisonError::into_inner);
-    let batch = |section: codec::Section<'_>| {
-        let coded = section.readings();
-        let mut readings = Vec::with_capacity(coded.size_hint().1.unwrap_or(0));
-        for reading in coded {
-            readings.push(reading?);
-        }
-        Ok::<_, CodecError>(Arc::new(Batch {
-            device: devices.get(&section.device).map_or_else(|| UNKNOWN.into(), Arc::clone),
-            source_at: section.source_at,
-            received_at: section.received_at,
-            at_error_ms: section.at_error_ms,
-            readings,
-        }))
-    };
     let places = (before + 1..=record.last.0).map(Seq);
-    places.zip(sections).map(|(seq, section)| Ok((seq, batch(section?)?))).collect()
+    for (seq, section) in places.zip(sections) {
+        let section = section?;
+        if seq <= after {
+            continue;
+        }
+        if out.len() >= limit {
+            break;
+        }
+        let mut readings = Vec::new();
+        section.append(&mut readings)?;
+        let device = devices.get(&section.device).map_or_else(|| UNKNOWN.into(), Arc::clone);
+        let codec::Section { source_at, received_at, at_error_ms, .. } = section;
+        out.push((seq, Arc::new(Batch { device, source_at, received_at, at_error_ms, readings })));
+    }
+    Ok(())
 }

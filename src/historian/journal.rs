@@ -93,9 +93,14 @@ pub trait JournalReader: Send {
     /// The place of the last batch; 0 in an empty log.
     fn last(&self) -> Result<Seq, JournalError>;
 
-    /// The next records behind `after` in order, at least one if there is one, about
-    /// [`PAGE_BYTES`] at most.
-    fn after(&self, after: Seq) -> Result<Vec<Record>, JournalError>;
+    /// The next records behind `after` in order, at least one if there is one, and then as long as
+    /// they have fewer than so many bytes.
+    fn behind(&self, after: Seq, bytes: usize) -> Result<Vec<Record>, JournalError>;
+
+    /// As [`JournalReader::behind`], about [`PAGE_BYTES`].
+    fn after(&self, after: Seq) -> Result<Vec<Record>, JournalError> {
+        self.behind(after, PAGE_BYTES)
+    }
 
     /// As [`JournalReader::after`], but only records that touch `span`.
     fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError>;

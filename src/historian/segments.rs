@@ -470,12 +470,12 @@ impl JournalReader for SegmentJournal {
         Ok(self.last)
     }
 
-    fn after(&self, after: Seq) -> Result<Vec<Record>, JournalError> {
-        page(&self.index, after, |_| true)
+    fn behind(&self, after: Seq, bytes: usize) -> Result<Vec<Record>, JournalError> {
+        page(&self.index, after, bytes, |_| true)
     }
 
     fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError> {
-        page(&self.index, after, touches(span))
+        page(&self.index, after, PAGE_BYTES, touches(span))
     }
 }
 
@@ -483,20 +483,26 @@ fn touches(span: Span) -> impl Fn(Span) -> bool {
     move |other| other.first <= span.last && span.first <= other.last
 }
 
-/// The next records behind `after` that are wanted: their places under the lock, their bodies
-/// without it. A segment that is trimmed meanwhile is read on from its open file.
-fn page(index: &Index, after: Seq, wanted: impl Fn(Span) -> bool) -> Result<Vec<Record>, JournalError> {
+/// The next records behind `after` that are wanted, as long as they have fewer than so many bytes:
+/// their places under the lock, their bodies without it. A segment that is trimmed meanwhile is read
+/// on from its open file.
+fn page(
+    index: &Index,
+    after: Seq,
+    bytes: usize,
+    wanted: impl Fn(Span) -> bool,
+) -> Result<Vec<Record>, JournalError> {
     let mut places: Vec<(Arc<File>, Entry)> = Vec::new();
-    let mut bytes = 0;
+    let mut held = 0;
     let segments = index.read();
     let first = segments.partition_point(|segment| segment.last().is_some_and(|last| last <= after));
     'full: for segment in segments.iter().skip(first) {
         let start = segment.entries.partition_point(|entry| entry.last <= after);
         for entry in segment.entries.iter().skip(start).filter(|entry| wanted(entry.span)) {
-            if bytes >= PAGE_BYTES {
+            if held >= bytes && !places.is_empty() {
                 break 'full;
             }
-            bytes += entry.len;
+            held += entry.len;
             places.push((Arc::clone(&segment.file), *entry));
         }
     }
@@ -606,14 +612,14 @@ impl JournalReader for SegmentReader {
         Ok(self.index.read().iter().rev().find_map(Segment::last).unwrap_or(Seq(0)))
     }
 
-    fn after(&self, after: Seq) -> Result<Vec<Record>, JournalError> {
+    fn behind(&self, after: Seq, bytes: usize) -> Result<Vec<Record>, JournalError> {
         self.refresh()?;
-        page(&self.index, after, |_| true)
+        page(&self.index, after, bytes, |_| true)
     }
 
     fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError> {
         self.refresh()?;
-        page(&self.index, after, touches(span))
+        page(&self.index, after, PAGE_BYTES, touches(span))
     }
 }
 
@@ -623,12 +629,12 @@ impl JournalReader for Arc<Index> {
         Ok(self.read().iter().rev().find_map(Segment::last).unwrap_or(Seq(0)))
     }
 
-    fn after(&self, after: Seq) -> Result<Vec<Record>, JournalError> {
-        page(self, after, |_| true)
+    fn behind(&self, after: Seq, bytes: usize) -> Result<Vec<Record>, JournalError> {
+        page(self, after, bytes, |_| true)
     }
 
     fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError> {
-        page(self, after, touches(span))
+        page(self, after, PAGE_BYTES, touches(span))
     }
 }
 

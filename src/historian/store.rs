@@ -212,7 +212,7 @@ impl Handles {
             return Ok(false);
         }
         let before = Seq(record.last.0.saturating_sub(1));
-        let found = self.journal.after(before)?;
+        let found = self.journal.behind(before, 1)?;
         if found.first() == Some(record) { Ok(true) } else { Err(JournalError::Conflict(record.last)) }
     }
 }

@@ -345,8 +345,8 @@ mod tests {
         fn last(&self) -> Result<Seq, JournalError> {
             self.journal.last()
         }
-        fn after(&self, after: Seq) -> Result<Vec<Record>, JournalError> {
-            self.journal.after(after)
+        fn behind(&self, after: Seq, bytes: usize) -> Result<Vec<Record>, JournalError> {
+            self.journal.behind(after, bytes)
         }
         fn within(&self, span: Span, after: Seq) -> Result<Vec<Record>, JournalError> {
             self.journal.within(span, after)

@@ -4,7 +4,7 @@
 use super::*;
 use crate::historian::codec::RecordBuilder;
 use crate::historian::epochs::Epochs;
-use crate::historian::journal::{JournalReader, PAGE_BYTES, Record, Seq, Span};
+use crate::historian::journal::{JournalReader, Record, Seq, Span};
 use crate::historian::metrics::Metrics;
 use crate::historian::query::{
     Ask, Bucket, Content, Cut, InMemory, Merge, Reckoning, Row, Source, Windows, buckets,
@@ -29,11 +29,12 @@ impl JournalReader for Log {
         Ok(self.0.lock().unwrap().last().map_or(Seq(0), |record| record.last))
     }
 
-    fn after(&self, after: Seq) -> Result<Vec<Record>, JournalError> {
-        let mut bytes = 0;
+    fn behind(&self, after: Seq, bytes: usize) -> Result<Vec<Record>, JournalError> {
+        let mut held = 0;
         let fits = |record: &&Record| {
-            bytes += record.body.len();
-            bytes < PAGE_BYTES
+            let fits = held == 0 || held < bytes;
+            held += record.body.len();
+            fits
         };
         Ok(self
             .0
