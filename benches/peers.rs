@@ -8,7 +8,9 @@
 //! - `hold DIR`: memory, last values, opening again after a kill
 //! - `device DIR`: bytes the disk writes for each commit; DIR on a disk of its own
 //! - `table DIR`: the ratios of what was found so far
-//! - `all DIR`: all of these but `device`
+//! - `raw DIR`, `busy DIR`, `paced DIR`: plantroom alone; raw hours, commits beside questions and sealing,
+//!   the processor's share at a plant's pace
+//! - `all DIR`: the first five, and the table
 //!
 //! DIR is on a disk, not in memory. A number behind it makes the sets so many times shorter.
 
@@ -21,6 +23,8 @@
 )]
 #![expect(clippy::disallowed_methods, reason = "measures real time")]
 
+#[path = "peers/alone.rs"]
+mod alone;
 #[path = "peers/hold.rs"]
 mod hold;
 #[path = "peers/http.rs"]
@@ -86,6 +90,9 @@ impl Bench {
             "check" => load::check(self).await,
             "read" => read::read(self).await,
             "tail" => self.tail().await,
+            "raw" => alone::raw(self).await,
+            "busy" => alone::busy(self).await,
+            "paced" => alone::paced(self).await,
             "hold" => hold::hold_all(self),
             "device" => load::device(self).await,
             "table" => {

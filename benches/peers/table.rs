@@ -58,7 +58,7 @@ fn digits(number: f64) -> String {
 }
 
 /// Quantity, unit, and what it must come to.
-const ROWS: [(&str, &str, &str); 24] = [
+const ROWS: [(&str, &str, &str); 30] = [
     ("size of S1", "bytes a reading", "0.75; 0.25x, 0.8x"),
     ("size of S2", "bytes a reading", "1.05; 0.25x, 0.8x"),
     ("size of J", "bytes a reading", "1.0"),
@@ -68,6 +68,12 @@ const ROWS: [(&str, &str, &str); 24] = [
     ("bulk S2, processor", "µs a reading", ""),
     ("device at 500", "KB a commit", ""),
     ("device at 2,000", "KB a commit", "80"),
+    ("commit busy, p99", "ms", "25"),
+    ("commit busy, most", "ms", "100"),
+    ("paced 2,000", "% of a core", "0.2"),
+    ("paced 2,000 and sealed", "% of a core", ""),
+    ("paced 50,000", "% of a core", "2"),
+    ("paced 50,000 and sealed", "% of a core", ""),
     ("raw 1 h at 1 s", "ms", "0.2 in process"),
     ("raw 6 h at 1 s", "ms", ""),
     ("raw 24 h at 1 s", "ms", "2 in process"),
