@@ -75,7 +75,7 @@ impl Measure {
         self.dimension == Dimension::NONE
     }
 
-    /// Whether sums and multiples of it mean nothing: a temperature in Cel or [degF].
+    /// Whether sums and multiples of it mean nothing: a temperature in Cel or `[degF]`.
     pub fn is_temperature(self) -> bool {
         matches!(self.sort(), Sort::Named(UnitSort::On(Zero::Celsius | Zero::Fahrenheit)))
     }
@@ -89,7 +89,7 @@ impl Measure {
         self.unit.map_or(Sort::Computed, |unit| Sort::Named(unit.sort()))
     }
 
-    /// The distance on its scale: K for Cel, [degR] for [degF], kPa{difference} for kPa{gauge}; itself otherwise.
+    /// The distance on its scale: K for Cel, `[degR]` for `[degF]`, kPa{difference} for kPa{gauge}; itself otherwise.
     #[must_use]
     pub fn difference(self) -> Measure {
         let Some(unit) = self.unit.filter(|_| self.is_on_scale()) else { return self };
