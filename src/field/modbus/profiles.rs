@@ -82,10 +82,16 @@ fn profiles() -> Vec<(String, Device)> {
         }
     }
     names.sort();
-    names.iter().map(|name| (name.with_extension("").display().to_string(), device(&root, name))).collect()
+    let maps = names.iter().filter_map(|name| Some((name, device(&root, name)?)));
+    maps.map(|(name, device)| (name.with_extension("").display().to_string(), device)).collect()
 }
 
-fn device(root: &Path, profile: &Path) -> Device {
+/// None of a profile that explains messages.
+fn device(root: &Path, profile: &Path) -> Option<Device> {
+    let text = std::fs::read_to_string(root.join("devices").join(profile)).unwrap();
+    if !text.contains("[[registers]]") {
+        return None;
+    }
     let site = format!(
         "config_version = 1\n\
          [site]\nid = \"bench\"\nname = {{ zh = \"台\", en = \"Bench\" }}\ntimezone = \"Asia/Shanghai\"\n\
@@ -94,12 +100,11 @@ fn device(root: &Path, profile: &Path) -> Device {
          [[modbus.devices]]\nid = \"d\"\nunit_id = 1\nasset = \"a\"\nprofile = \"{}\"\n",
         profile.with_extension("").display()
     );
-    let text = std::fs::read_to_string(root.join("devices").join(profile)).unwrap();
     let files: BTreeMap<PathBuf, String> =
         [("site.toml".into(), site), (Path::new("devices").join(profile), text)].into();
     let loaded = config::load_from(&files, Path::new("site.toml"), &|_| None)
         .unwrap_or_else(|wrong| panic!("{}: {wrong}", profile.display()));
-    loaded.plan.buses[0].devices[0].clone()
+    Some(loaded.plan.buses[0].devices[0].clone())
 }
 
 /// Bus time of a full read in microseconds, for each way to read.

@@ -57,6 +57,7 @@ unit = "kPa{gauge}"
 fn source_plan(broker: SocketAddr) -> BrokerPlan {
     let topics = topics_of(TOPIC, &TimeZone::UTC).unwrap();
     BrokerPlan {
+        id: "wards".parse().unwrap(),
         client_id: "plantroom-test".to_owned(),
         topics: topics.into_iter().map(|tried| tried.topic).collect(),
         ..broker_at(&broker.to_string()).unwrap()
