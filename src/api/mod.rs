@@ -1,8 +1,9 @@
 //! The HTTP API: JSON under `/api/v1`, live data, metrics and health.
 //!
 //! Read [`router()`] first: the whole API on one page. Then [`boundary`] and [`guard`] (what every
-//! request goes through), [`error`] (the one envelope), [`state`], `plant` and `buses` (what handlers
-//! work with), [`wire`] and [`routes`], `series` (what charts are drawn of), and [`live`].
+//! request goes through), [`error`] (the one envelope), [`state`], `plant`, `buses` and `brokers` (what
+//! handlers work with), [`wire`] and [`routes`], `series` (what charts are drawn of), `trial` (expressions
+//! tried out), and [`live`].
 //!
 //! **Invariant:** wire types of its own, never a stage's; every handler takes a [`Viewer`]; every
 //! failure is one JSON envelope; numbers leave with their exact digits, the
@@ -11,6 +12,7 @@
 
 pub mod boundary;
 mod buses;
+mod brokers;
 pub mod error;
 mod extract;
 pub mod guard;
@@ -20,10 +22,12 @@ mod plant;
 mod router;
 pub mod routes;
 mod series;
+mod trial;
 pub mod state;
 mod viewer;
 pub mod wire;
 
+pub use brokers::{BrokerNow, Brokers, Heard};
 pub use buses::{BusNow, Buses, Followed};
 pub use plant::{Plant, PlantPoint, Plants};
 pub use router::{local, openapi, router, shell};

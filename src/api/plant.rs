@@ -44,6 +44,8 @@ pub struct PlantPoint {
     pub id: PointId,
     /// What the configuration says of it.
     pub plan: config::Point,
+    /// How often it is read, milliseconds; none if its source decides.
+    pub interval_ms: Option<u64>,
     /// Lower case, everything a person may search by.
     text: String,
 }
@@ -54,12 +56,16 @@ impl Plant {
     pub fn new(plan: &config::Plan, id: impl Fn(&Address) -> Option<PointId>) -> Plant {
         let asset_names: HashMap<_, _> =
             plan.assets.iter().map(|asset| (asset.id.clone(), asset.name.clone())).collect();
+        let registers = plan.buses.iter().flat_map(|bus| &bus.devices).flat_map(|device| &device.registers);
+        let intervals: HashMap<_, _> =
+            registers.map(|register| (&register.point, register.interval_ms)).collect();
         let points: BTreeMap<_, _> = plan
             .points
             .iter()
             .filter_map(|point| {
                 let text = search_text(point, asset_names.get(&point.address.asset));
-                let known = PlantPoint { id: id(&point.address)?, plan: point.clone(), text };
+                let interval_ms = intervals.get(&point.address).copied();
+                let known = PlantPoint { id: id(&point.address)?, plan: point.clone(), interval_ms, text };
                 Some((point.address.clone(), Arc::new(known)))
             })
             .collect();

@@ -5,8 +5,8 @@ use super::error::ApiError;
 use super::guard::guard;
 use super::live::{socket, stream};
 use super::routes::{
-    alarms, assets, buses, energy, events, health, import, points, readings, series, site, substitutions,
-    values, work_orders,
+    alarms, assets, brokers, buses, energy, events, health, import, making, points, readings, series, site,
+    substitutions, try_mapping, try_out, values, work_orders,
 };
 use super::state::AppState;
 use super::viewer::Viewer;
@@ -61,6 +61,7 @@ fn quick() -> OpenApiRouter<AppState> {
         .routes(routes!(assets::list_assets))
         .routes(routes!(points::list_points))
         .routes(routes!(points::get_point))
+        .routes(routes!(making::get_making))
         .routes(routes!(readings::list_readings))
         .routes(routes!(series::get_series))
         .routes(routes!(series::get_statistics))
@@ -69,6 +70,9 @@ fn quick() -> OpenApiRouter<AppState> {
         .routes(routes!(buses::list_buses))
         .routes(routes!(substitutions::list_substitutions))
         .routes(routes!(substitutions::substitute_value, substitutions::end_substitution))
+        .routes(routes!(brokers::list_brokers))
+        .routes(routes!(brokers::list_topics))
+        .routes(routes!(brokers::list_messages))
         // What is wrong, and what is done about it.
         .routes(routes!(alarms::list_alarms))
         .routes(routes!(alarms::get_alarm))
@@ -82,6 +86,9 @@ fn quick() -> OpenApiRouter<AppState> {
         .routes(routes!(energy::list_meters))
         .routes(routes!(energy::list_days))
         .routes(routes!(energy::list_cells))
+        // What would be.
+        .routes(routes!(try_out::try_expression))
+        .routes(routes!(try_mapping::try_mapping))
         // What happened.
         .routes(routes!(events::list_events))
         // How plantroom is.
@@ -149,6 +156,7 @@ fn about() -> OpenApi {
             (name = "alarms", description = "What is wrong"),
             (name = "work_orders", description = "What is done about it"),
             (name = "energy", description = "What is used and what it costs"),
+            (name = "try", description = "What an expression or a mapping would give; nothing is kept"),
             (name = "events", description = "What happened, in order"),
             (name = "live", description = "Values and events as they come"),
             (name = "health", description = "How plantroom itself is")

@@ -1,5 +1,6 @@
 //! What the handlers work with: handles to the stages, made by `runtime`.
 
+use super::brokers::Brokers;
 use super::buses::Buses;
 use super::live::Hub;
 use super::metrics::Metrics;
@@ -9,7 +10,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::energy::Energy;
 use crate::historian::{History, Texts};
-use crate::readings::{Current, Substitutions};
+use crate::readings::{Current, Inspector, Substitutions};
 use crate::telemetry::{Health, Registry};
 use crate::work_orders::WorkOrders;
 use std::hash::{BuildHasher, RandomState};
@@ -24,8 +25,12 @@ pub struct Handles {
     pub plant: Plants,
     /// The buses and who drives them.
     pub buses: Buses,
+    /// The brokers and who listens to them.
+    pub brokers: Brokers,
     /// The newest values.
     pub current: Current,
+    /// To ask how a reading came about.
+    pub inspector: Inspector,
     /// The historian, to read.
     pub history: History,
     /// The texts of the historian's dictionary.
@@ -85,9 +90,19 @@ impl AppState {
         &self.0.handles.buses
     }
 
+    /// The brokers and who listens to them.
+    pub fn brokers(&self) -> &Brokers {
+        &self.0.handles.brokers
+    }
+
     /// The newest values.
     pub fn current(&self) -> &Current {
         &self.0.handles.current
+    }
+
+    /// To ask how a reading came about.
+    pub fn inspector(&self) -> &Inspector {
+        &self.0.handles.inspector
     }
 
     /// The historian, to read.

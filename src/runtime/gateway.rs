@@ -100,6 +100,7 @@ struct Field {
     memos: mpsc::Sender<modbus::Memo>,
     mqtt: mqtt::Metrics,
     buses: api::Buses,
+    brokers: api::Brokers,
 }
 
 struct Forward {
@@ -169,7 +170,7 @@ impl Gateway {
         let shed = Shedding { shed: historian.shed(), alarms: alarms_out.clone() };
         let outlets = readings::Outlets { alarms: alarms_out, historian: historian_out };
         let (given, by_hand) = values_by_hand(&plan, &catalogue, &historian, &db, &clock).await?;
-        let (readings, change_points) =
+        let (readings, change_points, inspector) =
             making_of_readings(&plan, &catalogue, &historian, &clock, &registry, outlets, given).await?;
         let (alarms, alarms_task) =
             watch_for_alarms(&plan, &catalogue, &db, &clock, &registry, &health, alarms_in).await?;
@@ -183,7 +184,9 @@ impl Gateway {
         let state = api::AppState::new(api::Handles {
             plant: plants.clone(),
             buses: field.buses.clone(),
+            brokers: field.brokers.clone(),
             current: readings.current.clone(),
+            inspector,
             history: history.clone(),
             texts: historian.texts(),
             substitutions: by_hand.handle(),
@@ -301,11 +304,18 @@ impl Wiring<'_> {
         let points = Arc::new(points_no_bus_feeds(&plan, &catalogue));
         for broker in plan.brokers.clone() {
             let (points, clock, field) = (Arc::clone(&points), self.clock.clone(), Arc::clone(&field));
-            let name = format!("broker {}", broker.id);
+            let (id, brokers) = (broker.id.clone(), field.brokers.clone());
+            let name = format!("broker {id}");
             let make =
                 move || mqtt::Source::build(&broker, &points, clock.clone(), field.out.clone(), &field.mqtt);
             make()?;
-            self.drive(name, make, mqtt::Source::run);
+            self.drive(name, make, move |source, stop| {
+                let heard = brokers.follow(&id, source.status());
+                async move {
+                    source.run(stop).await;
+                    drop(heard);
+                }
+            });
         }
         Ok(())
     }
@@ -546,7 +556,7 @@ async fn making_of_readings(
     registry: &Registry,
     outlets: readings::Outlets,
     by_hand: readings::ByHand,
-) -> anyhow::Result<(readings::Task, mpsc::Sender<readings::Change>)> {
+) -> anyhow::Result<(readings::Task, mpsc::Sender<readings::Change>, readings::Inspector)> {
     let settings = readings::Settings::from_plan(&derived::not_derived(plan), catalogue);
     let formulas = readings::derived::Settings::from_plan(plan, catalogue);
     let points: Vec<PointId> =
@@ -568,7 +578,7 @@ async fn making_of_readings(
     let mut engine = readings::Engine::new(settings, now);
     engine.remember(last);
     let (change, changes) = mpsc::channel(1);
-    let (_, questions) = readings::Inspector::new();
+    let (inspector, questions) = readings::Inspector::new();
     let task = readings::Task {
         engine,
         current,
@@ -583,7 +593,7 @@ async fn making_of_readings(
         changes,
         questions,
     };
-    Ok((task, change))
+    Ok((task, change, inspector))
 }
 
 /// A stage's counters, shown on the registry.
@@ -660,6 +670,7 @@ async fn field_parts(
         memos,
         mqtt: registered(registry, mqtt::Metrics::register),
         buses: api::Buses::new(plan),
+        brokers: api::Brokers::new(plan),
     };
     Ok((field, inbox))
 }

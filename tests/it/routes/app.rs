@@ -4,9 +4,9 @@ use super::plant::{declared, plan};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use plantroom::api::{self, AppState, Buses, Handles, Plant, Plants};
+use plantroom::api::{self, AppState, Brokers, Buses, Handles, Plant, Plants};
 use plantroom::clock::Clock;
-use plantroom::config::Plan;
+use plantroom::config::{Plan, Point};
 use plantroom::db::{Db, Migration, NewEvent};
 use plantroom::field::FieldBatch;
 use plantroom::historian::query::{self, Cut, Merge, Reckoning, Windows};
@@ -31,12 +31,15 @@ pub(super) const START: UtcMs = UtcMs(1_795_305_600_000);
 pub(super) struct TestApp {
     pub(super) state: AppState,
     pub(super) buses: Buses,
+    pub(super) brokers: Brokers,
     pub(super) router: Router,
     pub(super) clock: Clock,
     pub(super) current: Current,
     pub(super) health: Health,
     pub(super) texts: Texts,
     pub(super) stop: CancellationToken,
+    /// What the making of readings is asked; nobody answers before [`TestApp::make_readings`].
+    questions: Option<mpsc::Receiver<readings::Question>>,
     history: History,
     catalogue: Catalogue,
     db: Db,
@@ -57,7 +60,6 @@ impl TestApp {
         let dir = tempfile::tempdir().unwrap();
         let (clock, stop) = (Clock::starting_at(START), CancellationToken::new());
         let mut tasks = JoinSet::new();
-
         let (db, _writer) = Db::open(&dir.path().join("plantroom.db"), &migrations()).unwrap();
         let (mut historian, history) = historian_in(&dir, &clock);
         let (catalogue, _) = historian.declare(&declared(&plan)).unwrap();
@@ -76,20 +78,17 @@ impl TestApp {
         let list = alarms.clone();
         tasks.spawn(task.run(stop.clone()));
 
-        let orders = work_orders::Task::new(db.clone(), clock.clone(), work_orders::Metrics::default());
-        tasks.spawn(orders.run(stop.clone()));
-
-        let metrics = energy::Metrics::default();
-        let meters = energy::Task::open(&plan, &catalogue, db.clone(), clock.clone(), metrics).await;
-        tasks.spawn(meters.unwrap().run(history.clone(), stop.clone()));
-
+        run_orders_and_energy(&plan, &catalogue, &db, &clock, &history, &stop, &mut tasks).await;
         let ids: Vec<PointId> = catalogue.entries().map(|entry| entry.id).collect();
         let current = Current::new(&ids, clock.utc());
-        let (health, buses) = (Health::default(), Buses::new(&plan));
+        let (inspector, questions) = readings::Inspector::new();
+        let (health, buses, brokers) = (Health::default(), Buses::new(&plan), Brokers::new(&plan));
         let state = AppState::new(Handles {
             plant: Plants::new(Plant::new(&plan, |address| catalogue.find(address))),
             buses: buses.clone(),
+            brokers: brokers.clone(),
             current: current.clone(),
+            inspector,
             history: history.clone(),
             texts: texts.clone(),
             substitutions: by_persons.handle(),
@@ -109,11 +108,13 @@ impl TestApp {
             router: api::router(state.clone()),
             state,
             buses,
+            brokers,
             clock,
             current,
             health,
             texts,
             stop,
+            questions: Some(questions),
             history,
             catalogue,
             db,
@@ -133,13 +134,25 @@ impl TestApp {
         plan: &Plan,
         address: &str,
     ) -> (mpsc::Sender<FieldBatch>, PointId, Counter) {
-        let (field, taken) = mpsc::channel(16);
         let (historian, blocked) = mpsc::channel(1);
+        let outlets = readings::Outlets { alarms: self.to_alarms.clone(), historian };
+        let task = self.making(&plan.points, outlets);
+        let lost = task.metrics.lost.clone();
+        let field = self.spawn_making(task, blocked);
+        (field, self.catalogue.find(&address.parse().unwrap()).unwrap(), lost)
+    }
+
+    /// Starts the making of readings, which who asks how one came about needs, and values by hand.
+    pub(super) fn make_readings(&mut self, points: &[Point]) -> mpsc::Sender<FieldBatch> {
+        let (alarms, historian) = (self.to_alarms.clone(), self.to_historian.clone());
+        let task = self.making(points, readings::Outlets { alarms, historian });
+        self.spawn_making(task, ())
+    }
+
+    fn making(&mut self, points: &[Point], outlets: readings::Outlets) -> readings::Task {
         let (texts, words) = (self.texts.clone(), self.texts.clone());
-        let metrics = readings::Metrics::default();
-        let lost = metrics.lost.clone();
-        let settings = readings::Settings::from_plan(&plan.points, &self.catalogue);
-        let task = readings::Task {
+        let settings = readings::Settings::from_plan(points, &self.catalogue);
+        readings::Task {
             engine: readings::Engine::new(settings, self.clock.now()),
             current: self.current.clone(),
             derived: readings::Derived::new(&readings::derived::Settings::default(), self.clock.now()),
@@ -147,18 +160,23 @@ impl TestApp {
             texts: Box::new(move |word| texts.id(word)),
             words: Box::new(move |id| words.word(id)),
             clock: self.clock.clone(),
-            metrics,
+            metrics: readings::Metrics::default(),
             limits: readings::Limits::default(),
-            outlets: readings::Outlets { alarms: self.to_alarms.clone(), historian },
+            outlets,
             changes: mpsc::channel(1).1,
-            questions: readings::Inspector::new().1,
-        };
-        let stop = self.stop.clone();
+            questions: self.questions.take().unwrap(),
+        }
+    }
+
+    /// `kept` is held until the end.
+    fn spawn_making<T: Send + 'static>(&mut self, task: readings::Task, kept: T) -> mpsc::Sender<FieldBatch> {
+        let (field, taken) = mpsc::channel(16);
+        let (stop, open) = (self.stop.clone(), field.clone());
         self.tasks.spawn(async move {
             task.run(taken, stop).await;
-            drop(blocked); // held open: blocked, not gone
+            drop((kept, open));
         });
-        (field, self.catalogue.find(&address.parse().unwrap()).unwrap(), lost)
+        field
     }
 
     /// How many alarms of a rule are not over.
@@ -169,32 +187,7 @@ impl TestApp {
 
     /// With the making of readings, which values by hand need; its devices say nothing.
     pub(super) fn with_readings(mut self) -> TestApp {
-        let (field, field_in) = mpsc::channel(1);
-        let none = readings::Settings { points: Vec::new(), plausible_from: UtcMs(0) };
-        let now = self.clock.now();
-        let words = self.texts.clone();
-        let making = readings::Task {
-            engine: readings::Engine::new(none, now),
-            current: self.current.clone(),
-            derived: readings::Derived::new(&readings::derived::Settings::default(), now),
-            by_hand: readings::ByHand { open: Vec::new(), orders: self.by_hand.take().unwrap() },
-            texts: Box::new(|_| None),
-            words: Box::new(move |id| words.word(id)),
-            clock: self.clock.clone(),
-            metrics: readings::Metrics::default(),
-            limits: readings::Limits::default(),
-            outlets: readings::Outlets {
-                alarms: self.to_alarms.clone(),
-                historian: self.to_historian.clone(),
-            },
-            changes: mpsc::channel(1).1,
-            questions: readings::Inspector::new().1,
-        };
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            making.run(field_in, stop).await;
-            drop(field);
-        });
+        let _field = self.make_readings(&[]);
         self
     }
 
@@ -362,6 +355,24 @@ async fn substitutions(
     let texts: readings::TextIds = Box::new(move |word| texts.id(word));
     let built = substitute::Task::build(db.clone(), clock.clone(), texts, orders, &known.collect()).await;
     (built.unwrap().0, by_hand)
+}
+
+/// What is done with alarms, and with meters.
+async fn run_orders_and_energy(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    db: &Db,
+    clock: &Clock,
+    history: &History,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) {
+    let orders = work_orders::Task::new(db.clone(), clock.clone(), work_orders::Metrics::default());
+    tasks.spawn(orders.run(stop.clone()));
+
+    let metrics = energy::Metrics::default();
+    let meters = energy::Task::open(plan, catalogue, db.clone(), clock.clone(), metrics).await;
+    tasks.spawn(meters.unwrap().run(history.clone(), stop.clone()));
 }
 
 /// A whole answer.
