@@ -17,14 +17,19 @@ import { Points } from './screens/points.js';
  * @type {Record<string, () => Promise<(p: any) => any>>}
  */
 const SCREENS = {
-  point: () => import('./screens/point.js').then((module) => module.PointPage),
+  point: () => withMaking(import('./screens/point.js')).then((module) => module.PointPage),
   trend: () => import('./screens/trend.js').then((module) => module.Trend),
   alarms: () => import('./screens/alarms.js').then((module) => module.Alarms),
   orders: () => import('./screens/orders.js').then((module) => module.Orders),
   energy: () => import('./screens/energy.js').then((module) => module.Energy),
-  buses: () => import('./screens/buses.js').then((module) => module.Buses),
+  buses: () => withMaking(import('./screens/buses.js')).then((module) => module.Buses),
+  broker: () => withMaking(import('./screens/broker.js')).then((module) => module.BrokerPage),
+  tester: () => withMaking(import('./screens/tester.js')).then((module) => module.Tester),
   'energy-day': () => import('./screens/energy-day.js').then((module) => module.EnergyDay),
 };
+
+/** What comes with a screen about how readings are made is not part of the first route. @template T @param {Promise<T>} module */
+const withMaking = (module) => import('./lib/more.js').then((more) => more.withMaking(module));
 
 /** @type {Map<string, (p: any) => any>} */
 const loaded = new Map([['points', Points]]);

@@ -27,7 +27,7 @@ use files::Files;
 use std::sync::{Arc, LazyLock};
 
 /// The paths the page has; `lib/nav.js` holds the same list (a test compares them).
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 14] = [
     "/",
     "/points",
     "/points/{asset}/{quantity}",
@@ -40,6 +40,8 @@ const PAGES: [&str; 12] = [
     "/energy/{meter}",
     "/energy/{meter}/{day}",
     "/buses",
+    "/brokers/{id}",
+    "/tester",
 ];
 
 /// Everything from this server, no inline script or style, no frame around it. `'self'` covers the

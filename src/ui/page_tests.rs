@@ -108,8 +108,8 @@ fn vendored_modules_are_the_ones_written_down() {
     assert_eq!(present, listed);
 }
 
-#[test]
-fn the_first_route_stays_within_its_budget() {
+/// What a browser fetches before it shows the first screen: what the page names and what that imports.
+fn first_route() -> BTreeSet<String> {
     let page = text("index.html");
     let mut wanted: BTreeSet<String> =
         between(&page, "/a/__BUILD__/", "\"").map(str::to_owned).filter(|name| kind(name) != "svg").collect();
@@ -123,6 +123,12 @@ fn the_first_route_stays_within_its_budget() {
             }
         }
     }
+    wanted
+}
+
+#[test]
+fn the_first_route_stays_within_its_budget() {
+    let wanted = first_route();
     let files = Files::frozen();
     let bytes: usize = wanted
         .iter()
@@ -148,8 +154,22 @@ fn the_page_and_the_server_know_the_same_paths() {
 
 // ---- words
 
+/// What every screen needs.
 fn catalogue(language: &str) -> BTreeMap<String, String> {
     serde_json::from_str(&text(&format!("i18n/{language}.json"))).unwrap()
+}
+
+/// With the parts that come with some screens; no key stands twice.
+fn whole_catalogue(language: &str) -> BTreeMap<String, String> {
+    let mut words = catalogue(language);
+    let end = format!("/{language}.json");
+    for name in names_ending(&end).iter().filter(|name| **name != format!("i18n{end}")) {
+        let part: BTreeMap<String, String> = serde_json::from_str(&text(name)).unwrap();
+        for (key, word) in part {
+            assert_eq!(words.insert(key.clone(), word), None, "{name}: {key} stands twice");
+        }
+    }
+    words
 }
 
 fn placeholders(words: &str) -> BTreeSet<&str> {
@@ -157,13 +177,13 @@ fn placeholders(words: &str) -> BTreeSet<&str> {
 }
 
 /// Keys written out in `t('...')`, and the beginnings of keys that are put together.
-fn used_keys() -> (BTreeSet<String>, BTreeSet<String>) {
+fn used_keys(scripts: &[(String, String)]) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut whole, mut beginnings) = (BTreeSet::new(), BTreeSet::new());
-    for (_, source) in own_scripts() {
+    for (_, source) in scripts {
         for call in ["(t('", " t('", "{t('", "[t('", "!t('"] {
-            whole.extend(between(&source, call, "'").map(str::to_owned));
+            whole.extend(between(source, call, "'").map(str::to_owned));
         }
-        for opened in between(&source, "`", "${") {
+        for opened in between(source, "`", "${") {
             let plain = opened.bytes().all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'-');
             if plain && opened.contains('.') {
                 beginnings.insert(opened.to_owned());
@@ -175,7 +195,7 @@ fn used_keys() -> (BTreeSet<String>, BTreeSet<String>) {
 
 #[test]
 fn both_catalogues_hold_the_same_keys_with_the_same_placeholders() {
-    let (zh, en) = (catalogue("zh-CN"), catalogue("en"));
+    let (zh, en) = (whole_catalogue("zh-CN"), whole_catalogue("en"));
     assert_eq!(zh.keys().collect::<Vec<_>>(), en.keys().collect::<Vec<_>>());
     for (key, words) in &zh {
         assert!(!words.trim().is_empty() && !en[key].trim().is_empty(), "{key}");
@@ -188,8 +208,8 @@ fn both_catalogues_hold_the_same_keys_with_the_same_placeholders() {
 
 #[test]
 fn every_key_is_used_and_every_used_key_has_words() {
-    let words = catalogue("en");
-    let (whole, beginnings) = used_keys();
+    let words = whole_catalogue("en");
+    let (whole, beginnings) = used_keys(&own_scripts());
     assert!(whole.len() > 150, "the scan has gone blind: {} keys", whole.len());
     for key in &whole {
         assert!(words.contains_key(key), "t('{key}') has no words");
@@ -204,9 +224,29 @@ fn every_key_is_used_and_every_used_key_has_words() {
     assert!(unused.is_empty(), "{unused:?}");
 }
 
+/// A screen that did not load its part of the words shows keys. Which one needs which part is known
+/// to `app.js`; here: what is shown before any part is there.
+#[test]
+fn the_first_screen_needs_no_words_that_come_later() {
+    let first = first_route();
+    let scripts: Vec<_> = own_scripts().into_iter().filter(|(name, _)| first.contains(name)).collect();
+    let words = catalogue("en");
+    let (whole, beginnings) = used_keys(&scripts);
+    assert!(whole.len() > 50, "the scan has gone blind: {} keys", whole.len());
+    for key in &whole {
+        assert!(words.contains_key(key), "t('{key}') comes with another screen");
+    }
+    for beginning in &beginnings {
+        assert!(
+            words.keys().any(|key| key.starts_with(beginning)),
+            "`{beginning}...` comes with another screen"
+        );
+    }
+}
+
 #[test]
 fn every_reason_and_state_of_the_wire_has_words() {
-    let words = catalogue("en");
+    let words = whole_catalogue("en");
     let reasons: BTreeSet<_> =
         (0..=u8::MAX).filter_map(Quality::from_byte).filter_map(Quality::reason).map(Reason::word).collect();
     let mut keys: Vec<String> = reasons.iter().map(|word| format!("reason.{word}")).collect();

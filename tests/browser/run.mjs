@@ -31,6 +31,7 @@ const PHONE = { width: 390, height: 844 };
 const LANGUAGES = ['zh-CN', 'en'];
 const THEMES = /** @type {const} */ (['light', 'dark']);
 const CJK = /[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]/;
+const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|brokers|buses|chart|do|fate|fault|making|means|rule|tester|verdict|energy|error|help|kind|link|log|nav|orders|point|points|quality|reason|state|top|trend|value)\.[a-z-]+/;
 const LOST_WITHIN_MS = 10_000;
 const ALARM_WITHIN_MS = 60_000;
 
@@ -199,16 +200,28 @@ async function screens() {
   if (alarms[0]) all.push(['alarm', `/alarms/${alarms[0].id}?state=all`]);
   if (orders[0]) all.push(['work-order', `/work-orders/${orders[0].id}?state=all`]);
   if (meters[0]) all.push(['energy-day', `/energy/${meters[0].id}/${day}`]);
+  const { items: brokers } = await api('/brokers');
+  const expression = `/tester?${new URLSearchParams({ formula: `good(${numeric.address}) and age(${numeric.address}) < 1 h` })}`;
+  all.push(['tester', expression], ['tester-empty', '/tester'], ['tester-mistake', '/tester?formula=no-such%2Fpoint+%3E+1']);
+  const topics = brokers[0] ? (await api(`/brokers/${brokers[0].id}/topics`)).items : [];
+  if (brokers[0]) all.push(['broker', `/brokers/${brokers[0].id}`]);
+  if (topics[0]) {
+    const topic = { topic: topics[0].topic };
+    all.push(['broker-topic', `/brokers/${brokers[0].id}?${new URLSearchParams(topic)}`]);
+    all.push(['tester-mapping', `/tester?${new URLSearchParams({ what: 'mapping', broker: brokers[0].id, ...topic })}`]);
+  }
   const { items: values } = await api('/values');
   const flags = values.filter((/** @type {any} */ one) => one.value !== null && [0, 1].includes(Number(one.value)));
   const flag = points.find((/** @type {any} */ point) => flags.some((/** @type {any} */ one) => one.point === point.address)) ?? null;
   const trended = points.filter((/** @type {any} */ point) => point.kind !== 'text').slice(0, 6).map((/** @type {any} */ point) => point.address).join();
   const staged = [['buses-troubled', '/buses'], ['alarms-states', '/alarms?state=all'], ['trend', `/trend?points=${trended}&over=7d`], ['trend-1h', `/trend?points=${trended}&span=1h`]];
+  staged.push(['point-bad', `/points/${numeric.address}?hours=6`]);
+  if (brokers[0]) staged.push(['broker-troubled', `/brokers/${brokers[0].id}`]);
   if (flag) staged.push(['points-states', `/points?search=${flag.address}`], ['point-states', `/points/${flag.address}`]);
   if (alarms[0]) staged.push(['alarm-states', `/alarms/${alarms[0].id}?state=all`]);
   if (orders[0]) staged.push(['work-order-states', `/work-orders/${orders[0].id}?state=all`]);
   return {
-    list: /** @type {[string, string][]} */ (all), staged: /** @type {[string, string][]} */ (staged), points, numeric, flag, meters, day,
+    list: /** @type {[string, string][]} */ (all), staged: /** @type {[string, string][]} */ (staged), points, numeric, flag, meters, day, brokers, topics,
   };
 }
 const plant = await screens();
@@ -250,6 +263,24 @@ function stagedReadings(url) {
   return { point: plant.flag?.address, unit: '1', symbol: '', from, to, readings, next: null };
 }
 
+/** A value that came too late and out of range, in the longest words there are. @param {any} body */
+function stagedMaking(body) {
+  const check = (/** @type {string} */ rule, /** @type {string} */ verdict, /** @type {string | null} */ limit = null, /** @type {string | null} */ saw = null) => ({ rule, verdict, limit, saw });
+  return { ...body,
+    source: { kind: 'device', bus: 'risers-and-everything-behind-them', device: 'riser-4-long-name-of-a-meter', unit: 247, table: 'holding', address: 65_535, type: 'f32', interval_ms: 900_000, running: true, connected: true, demoted: true, consecutive_failures: 31 },
+    sample: { value: null, fault: 'exception', exception: 4, doubted: true, device: 'riser-4-long-name-of-a-meter', source_at: null, received_at: body.now - 65_000, at_error_ms: null, fate: 'late' },
+    steps: [],
+    checks: [check('answer', 'failed', null, 'the device answered exception 4'), check('range', 'not_reached', '-1234567.25 .. 1234567.25'), check('rate', 'not_reached', '0.5 / 60000 ms'), check('frozen', 'not_configured'), check('clock', 'passed'), check('stale', 'failed', '15000 ms', '65000 ms')],
+    reading: { at: body.now, value: null, quality: 'bad', reason: 'device_failure' },
+    history: { kind: 'held_back', kept: { at: body.now - 90_000, value: 1, quality: 'good', reason: null }, held: null } };
+}
+
+/** A broker that is away, and refused what it was asked for. @param {any} body */
+function stagedBrokers(body) {
+  const trouble = { connected: false, reason: 'connection refused: not authorized', refused: ['plant/+/telemetry', 'a-rather-long-topic/of-a-vendor/application/+/device/+/event/up'], last_message_at: body.now - 4_000_000, messages: 123_456_789 };
+  return { ...body, items: body.items.map((/** @type {any} */ one) => ({ ...one, ...trouble })) };
+}
+
 /** From now on the page gets the history of every point from fake-series.mjs. @param {import('playwright-core').Page} page */
 async function fakeSeries(page) {
   const points = new Map(plant.points.map((/** @type {any} */ point) => [point.address, point]));
@@ -263,10 +294,12 @@ async function stage(page, states = STATES) {
   const change = (/** @type {any} */ body, /** @type {string} */ path) => {
     const one = path.includes('/points') ? flagged : raised;
     if (path.endsWith('/buses')) return stagedBuses(body.now);
+    if (path.endsWith('/brokers')) return stagedBrokers(body);
+    if (path.endsWith('/making')) return stagedMaking(body);
     return body.items ? { ...body, items: body.items.map(one) } : one(body);
   };
   await fakeSeries(page);
-  await page.route(/\/api\/v1\/(points|alarms|work-orders|buses)/, async (route) => {
+  await page.route(/\/api\/v1\/(points|alarms|work-orders|buses|brokers$)/, async (route) => {
     const url = new URL(route.request().url());
     const { pathname } = url;
     if (pathname.endsWith('/readings')) return route.fulfill({ json: stagedReadings(url) });
@@ -368,6 +401,106 @@ await check('buses in trouble stand first, each with a mark and a word', async (
   must(words.join('|') === ['No connection', 'No connection', 'No connection', 'Driver restarting', 'No connection', 'Connected',
     'Silent, only probed', 'Failing', 'Late', 'No value yet', 'Answering', 'Connected', 'Answering', 'Answering'].join('|'), words.join('|'));
   must(await page.locator('.buses-table .badge:not(:has(svg))').count() === 0, 'a word without a mark');
+  await page.context().close();
+});
+
+for (const language of LANGUAGES) {
+  const [means, code] = language === 'en' ? ['cannot give this value', 'exception 4'] : ['给不出这个值', '异常码 4'];
+
+  await check(`why a value is bad: what it means, what to do, and the failed check first, ${language}`, async () => {
+    const { page, complaints } = await person({ language });
+    await stage(page);
+    await open(page, `/points/${plant.numeric.address}`);
+    const advice = await page.locator('.advice').innerText();
+    must(advice.includes(means) && advice.includes(code), advice);
+    const verdicts = await page.locator('.checks-table tbody tr').evaluateAll((rows) => rows.map((row) => row.getAttribute('data-verdict')));
+    must(verdicts.join() === 'failed,failed,passed,not_reached,not_reached', verdicts.join());
+    must(await page.locator('.checks-table .badge:not(:has(svg))').count() === 0, 'a verdict without a mark');
+    must(complaints.length === 0, complaints.join('\n'));
+    await page.context().close();
+  });
+}
+
+await check('raw beside scaled: the way of a value ends at the value the API has', async () => {
+  const { page } = await person({ language: 'en' });
+  await open(page, `/points/${plant.numeric.address}`);
+  const making = await api(`/points/${plant.numeric.address}/making`);
+  must(making.source && making.sample && making.checks.length > 0, JSON.stringify(making));
+  const lines = await page.locator('.way li').allInnerTexts();
+  must(lines.length >= 3 && /Raw sample/.test(lines[1] ?? ''), lines.join(' | '));
+  must(await page.locator('.checks-table tr[data-verdict="passed"]').count() > 0, 'no check is passed');
+  must(await page.locator('.advice').count() === (making.reading?.quality === 'good' ? 0 : 1), 'advice for a good value, or none for another');
+  await page.context().close();
+});
+
+await check('a broker in trouble says since when and why; its topics lead to their messages and into the tester, by keys alone', async () => {
+  const broker = plant.brokers[0];
+  if (!broker || plant.topics.length === 0) throw new Skip('no broker with a topic');
+  const { page, complaints } = await person({ language: 'en' });
+  await stage(page);
+  await open(page, '/buses');
+  must((await page.locator('.brokers-table .badge').first().innerText()).includes('No connection'), 'the broker looks well');
+  await page.locator(`.brokers-table a[href="/brokers/${broker.id}"]`).click();
+  await page.getByText('not authorized').waitFor();
+  await page.unrouteAll();
+  await open(page, `/brokers/${broker.id}`);
+  must(await page.locator('.topics-table tr[data-row]').count() === Math.min(100, plant.topics.length), 'a topic is missing');
+  await page.keyboard.press('j');
+  const topic = await page.evaluate(() => document.activeElement?.textContent);
+  await page.keyboard.press('Enter');
+  await page.locator('.payload').first().waitFor();
+  must((await page.locator('.topic-name').innerText()) === topic, `not the messages of ${topic}`);
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => location.search === '');
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await page.getByRole('link', { name: 'Try a mapping for it' }).focus();
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => location.pathname === '/tester');
+  await page.locator('.answer .inputs-table tbody tr').first().waitFor();
+  must(/\[\[mqtt\.topics\]\]/.test(await page.getByLabel('Mapping (TOML)').inputValue()), 'no mapping to begin with');
+  must(complaints.length === 0, complaints.join('\n'));
+  await page.context().close();
+});
+
+await check('the tester: an expression has a value that follows the plant, a mistake its place; the URL keeps both', async () => {
+  const measured = plant.points.find((/** @type {any} */ point) => ['decimal', 'float'].includes(point.kind) && point.states.length === 0);
+  if (!measured) throw new Skip('no point that measures');
+  const { page, complaints } = await person({ language: 'en' });
+  const { address } = measured;
+  await open(page, '/tester');
+  await page.keyboard.press('/');
+  await page.keyboard.type(address);
+  await page.locator('.finder-list li').first().waitFor();
+  await page.keyboard.press('Enter');
+  const text = page.getByLabel('Expression', { exact: true });
+  await page.waitForFunction((want) => document.querySelector('textarea')?.value === want, address);
+  await page.locator('.outcome .kpi').waitFor();
+  const age = () => page.locator('.inputs-table tbody td').nth(2).innerText();
+  must(/\d/.test(await page.locator('.outcome .kpi').innerText()) || /Unknown/.test(await page.locator('.outcome .kpi').innerText()), 'no value');
+  must(/\d+ s/.test(await age()), `the age is ${await age()}`);
+  await page.waitForFunction(() => location.search.includes('formula='));
+  await page.keyboard.type(' + nonsense');
+  await page.locator('.mistake .wrong').waitFor();
+  must(/Column \d+:/.test(await page.locator('.mistake').innerText()), 'the mistake has no column');
+  must(await page.locator('.outcome').count() === 0, 'an old value stands beside a mistake');
+  await text.fill(`greatest(${address}, ${address})`);
+  await page.locator('.mistake').waitFor({ state: 'detached' });
+  await page.waitForFunction((want) => new URLSearchParams(location.search).get('formula') === want, `greatest(${address}, ${address})`);
+  await page.reload();
+  await page.locator('.outcome .kpi').waitFor();
+  must(await text.inputValue() === `greatest(${address}, ${address})`, 'the URL does not hold the expression');
+  must(complaints.length === 0, complaints.join('\n'));
+  await page.context().close();
+});
+
+await check('a language chosen on a screen with words of its own changes those too', async () => {
+  const { page } = await person({ language: 'zh-CN' });
+  await open(page, '/tester');
+  await page.getByRole('heading', { name: '试算', level: 1 }).waitFor();
+  await page.getByRole('button', { name: 'English' }).click();
+  await page.getByRole('heading', { name: 'Tester', level: 1 }).waitFor();
+  must(KEYS.exec(await page.locator('main').innerText()) === null, 'a key stands where words should be');
   await page.context().close();
 });
 
@@ -500,8 +633,6 @@ async function violations(page, theme) {
     return result.violations.map((/** @type {any} */ one) => `${one.id}: ${one.nodes.slice(0, 3).map((/** @type {any} */ node) => node.html.slice(0, 160)).join(' ;; ')}`);
   }, theme === 'light' ? WCAG : COLOUR_RULES);
 }
-
-const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|buses|chart|energy|error|help|kind|link|log|nav|orders|point|points|quality|reason|state|top|trend|value)\.[a-z-]+/;
 
 /** What is wrong with the screens in one language, by the claim it breaks. @param {string} language */
 async function sweep(language) {
@@ -646,7 +777,7 @@ function allHatched(page) {
 
 // They wait more than they work, so they wait together.
 for (const language of LANGUAGES) {
-  const named = plant.list.filter(([one]) => ['points', 'point', 'alarms', 'work-order', 'buses'].includes(one));
+  const named = plant.list.filter(([one]) => ['points', 'point', 'alarms', 'work-order', 'buses', 'broker', 'tester'].includes(one));
   await Promise.all(named.map(([name, path]) =>
     check(`a lost link hatches ${name} within 10 s, ${language}`, async () => {
       const { page } = await person({ language });

@@ -34,16 +34,39 @@ export function preferredLanguage() {
   return navigator.languages.length > 0 ? 'en' : 'zh-CN';
 }
 
+/** Parts of the catalogue that came with a screen, beside what every screen needs. @type {Set<string>} */
+const parts = new Set();
+
+/** @param {string} file @returns {Promise<Record<string, string>>} */
+async function fetchWords(file) {
+  const reply = await fetch(new URL(`../i18n/${file}.json`, import.meta.url));
+  if (!reply.ok) throw new Error(`catalogue ${file}: ${reply.status}`);
+  return reply.json();
+}
+
 /**
  * Loads a catalogue and shows the page in it.
  * @param {string} code
  */
 export async function showLanguage(code) {
-  const reply = await fetch(new URL(`../i18n/${code}.json`, import.meta.url));
-  if (!reply.ok) throw new Error(`catalogue ${code}: ${reply.status}`);
-  catalogue.value = await reply.json();
+  const files = [code, ...[...parts].map((part) => `${part}/${code}`)];
+  const words = await Promise.all(files.map(fetchWords));
+  catalogue.value = Object.assign({}, ...words);
   lang.value = code;
   document.documentElement.lang = code;
+}
+
+/**
+ * Loads the words that only some screens need. From then on they change with the language.
+ * @param {string} part a folder of i18n
+ */
+export async function loadWords(part) {
+  if (parts.has(part)) return;
+  const code = lang.value;
+  const words = await fetchWords(`${part}/${code}`);
+  parts.add(part);
+  if (code === lang.value) catalogue.value = { ...catalogue.value, ...words };
+  else await showLanguage(lang.value); // it was changed meanwhile
 }
 
 /**

@@ -21,6 +21,8 @@ export const ROUTES = [
   { path: '/energy/:meter', screen: 'energy' },
   { path: '/energy/:meter/:day', screen: 'energy-day' },
   { path: '/buses', screen: 'buses' },
+  { path: '/brokers/:id', screen: 'broker' },
+  { path: '/tester', screen: 'tester' },
 ];
 
 /**

@@ -71,6 +71,78 @@ export interface Device {
 export interface Bus { id: string; link: string; running: boolean; connected: boolean; devices: Device[] }
 export interface Buses { now: Ms; items: Bus[] }
 
+/** A topic that leads to no known point. */
+export interface Unmapped { topic: string; address: string | null; sample: string; count: number; last_at: Ms }
+export interface Broker {
+  id: string; address: string; tls: boolean; client_id: string; running: boolean; connected: boolean; since: Ms | null;
+  reason: string | null; subscribed: boolean; topics: string[]; refused: string[]; last_message_at: Ms | null;
+  messages: number; connections: number; silent_after_ms: number; silent_since: Ms | null; sessions_lost: number;
+  gap: { from: Ms; to: Ms } | null; unmapped: Unmapped[]; unmapped_unlisted: number;
+}
+export interface Brokers { now: Ms; items: Broker[] }
+/** What became of a message; `why` is in the server's English. */
+export type Fate =
+  | { kind: 'taken'; samples: number; failed: number; why: string | null }
+  | { kind: 'unmapped'; address: string | null; why: string | null }
+  | { kind: 'duplicate' } | { kind: 'dropped' };
+export interface SeenTopic { topic: string; count: number; bytes: number; first_at: Ms; last_at: Ms; fate: Fate }
+export interface Topics { now: Ms; items: SeenTopic[]; unlisted: number }
+export interface Message {
+  received_at: Ms; text: string | null; hex: string | null; bytes: number; retained: boolean; qos: number; fate: Fate;
+}
+export interface Messages { now: Ms; topic: string; items: Message[] }
+
+/** Where an expression is wrong: characters of the part, from 0. */
+export interface Mistake { part: 'formula' | 'unit'; start: number; end: number; what: string; help: string | null }
+export interface ExpressionInput {
+  point: string; name: Names; symbol: string; decimals: number; states: State[]; value: Scalar;
+  quality: QualityWord; reason: string | null; at: Ms | null; decided: boolean;
+  windows: { length_ms: number; readings: number; coverage: number }[];
+}
+export interface ExpressionResult {
+  says: 'condition' | 'number' | 'text'; unit: string | null; symbol: string; value: Scalar; quality: QualityWord;
+  reason: string | null; words: Names[]; inputs: ExpressionInput[]; cost_parts: number; cost_readings: number;
+  cost_max: number; moves_with_time: boolean;
+}
+export interface TriedExpression { now: Ms; mistake: Mistake | null; result: ExpressionResult | null }
+
+/** What a message would give: mistakes of the mapping, or samples with raw values. */
+export interface TriedSample {
+  point: string; mapped: boolean; known: boolean; name: Names | null; unit: string; states: State[]; value: Scalar;
+  fault: string | null; doubted: boolean; why: string | null; at: Ms | null;
+}
+export interface TriedMapping {
+  now: Ms; problems: { line: number; column: number; path: string; what: string; help: string | null }[];
+  fits: boolean; filters: string[]; samples: TriedSample[]; unlisted: number; unknown: string[]; unreadable: string | null;
+}
+
+/** Where the raw values of a point come from. */
+export type MakingSource =
+  | {
+    kind: 'device'; bus: string; device: string; unit: number; table: string; address: number; type: string;
+    interval_ms: number; running: boolean; connected: boolean; demoted: boolean; consecutive_failures: number;
+  }
+  | { kind: 'broker'; broker: string; address: string; topics: string[]; running: boolean; connected: boolean }
+  | { kind: 'formula'; formula: string };
+export interface Step {
+  kind: 'raw' | 'scaled' | 'offset' | 'converted' | 'clamped' | 'counted'; value: Scalar; by: number | null;
+  from: string | null; to: string | null; low: number | null; high: number | null; modulus: number | null;
+}
+/** A question asked of a value; limit and find as the server spells them. */
+export interface Check {
+  rule: string; limit: string | null; saw: string | null; verdict: 'passed' | 'failed' | 'not_configured' | 'not_reached';
+}
+export interface Making {
+  now: Ms; point: string; source: MakingSource | null;
+  sample: {
+    value: Scalar; fault: string | null; exception: number | null; doubted: boolean; device: string; source_at: Ms | null;
+    received_at: Ms; at_error_ms: number | null; fate: 'current' | 'late' | 'duplicate';
+  } | null;
+  steps: Step[]; checks: Check[]; reading: Reading | null; heard_ago_ms: number;
+  history: { kind: 'everything' | 'kept' | 'held_back'; kept: Reading | null; held: Reading | null };
+  counts: { readings: number; bad: number; held_back: number; duplicates: number; late: number };
+}
+
 export interface LogEvent { seq: number; at: Ms; kind: string; subject: string; body: unknown }
 
 /** A value as the live connection keeps it: `q` 0 good, 1 uncertain, 2 bad. */

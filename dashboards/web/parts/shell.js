@@ -14,12 +14,12 @@ const PRIORITIES = [1, 2, 3, 4];
 
 /** The parts of the page; `screens` are those that belong to it. */
 const AREAS = /** @type {const} */ ([
-  { href: '/points', icon: 'points', key: 'p', screens: ['points', 'point'] },
+  { href: '/points', icon: 'points', key: 'p', screens: ['points', 'point', 'tester'] },
   { href: '/trend', icon: 'trend', key: 't', screens: ['trend'] },
   { href: '/alarms', icon: 'alarms', key: 'a', screens: ['alarms'] },
   { href: '/work-orders', icon: 'orders', key: 'w', screens: ['orders'] },
   { href: '/energy', icon: 'energy', key: 'e', screens: ['energy', 'energy-day'] },
-  { href: '/buses', icon: 'buses', key: 'b', screens: ['buses'] },
+  { href: '/buses', icon: 'buses', key: 'b', screens: ['buses', 'broker'] },
 ]);
 
 const theme = remembered('theme', 'auto');

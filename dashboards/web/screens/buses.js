@@ -1,30 +1,23 @@
 // Buses: the lines to the devices, whether they stand and who answers on them; the troubled first.
 
-import { cls, h, html, useEffect } from '../lib/ui.js';
+import { cls, h, html } from '../lib/ui.js';
 import { clock, duration, number, stamp, t } from '../lib/i18n.js';
-import { query, useGet } from '../lib/api.js';
+import { query } from '../lib/api.js';
+import { useAgain } from '../lib/again.js';
 import { assetOf } from '../lib/site.js';
 import { live } from '../lib/live.js';
 import { inTrouble } from '../lib/buses.js';
-import { Empty, Failure, Icon, Loading, Named } from '../parts/basics.js';
+import { Empty, Failure, Loading, Named } from '../parts/basics.js';
+import { Badge } from '../parts/badge.js';
+import { BrokerTable } from '../parts/brokers.js';
 
 /** @typedef {import('../lib/types').Buses} BusesReply */
+/** @typedef {import('../lib/types').Brokers} BrokersReply */
 /** @typedef {import('../lib/types').Device} Device */
 /** @typedef {ReturnType<typeof inTrouble>[number]} BusRow */
 /** @typedef {import('../lib/buses.js').DeviceWord} DeviceWord */
-/** @typedef {import('../lib/buses.js').BusWord} BusWord */
 
 const ASK_MS = 5_000;
-/** An answer older than this is no longer how things are: two questions went without one. */
-const OLD_MS = 2 * ASK_MS + 2_000;
-
-/** The mark beside each word: what it is can be told without reading and without colour. */
-const MARKS = /** @type {const} */ ({ good: 'tick', waiting: 'clock', late: 'clock', failing: 'warn', silent: 'search', turn: 'turn', cut: 'cut' });
-
-/** @param {{ word: DeviceWord | BusWord, text: string, title?: string }} p */
-function Badge({ word, text, title }) {
-  return html`<span class=${cls('badge', `badge-${word}`)} title=${title}>${h(Icon, { name: MARKS[word] })}<span>${text}</span></span>`;
-}
 
 /** The assets a device feeds, each a link to its points. @param {{ device: Device }} p */
 function Assets({ device }) {
@@ -81,27 +74,27 @@ function Table({ rows, old }) {
   </table>`;
 }
 
+/** @param {{ reply: BrokersReply, old: boolean }} p */
+function Listened({ reply, old }) {
+  if (reply.items.length === 0) return null;
+  return html`<h2 class="apart">${t('brokers.brokers')}</h2>
+    <div class="panel">${h(BrokerTable, { brokers: reply.items, old })}</div>`;
+}
+
 /** The screen. */
 export function Buses() {
-  const { data, error, loading, reload } = useGet('/buses');
-  const reply = /** @type {BusesReply | null} */ (data);
-  live.second.value; // ages move
-  useEffect(() => {
-    const timer = setInterval(() => {
-      if (!document.hidden) reload();
-    }, ASK_MS);
-    document.addEventListener('visibilitychange', reload);
-    return () => {
-      clearInterval(timer);
-      document.removeEventListener('visibilitychange', reload);
-    };
-  }, []);
-  const old = live.link.value.state === 'lost' || (reply !== null && live.now() - reply.now > OLD_MS);
+  const buses = useAgain('/buses', ASK_MS);
+  const brokers = useAgain('/brokers', ASK_MS);
+  const reply = /** @type {BusesReply | null} */ (buses.reply);
+  const heard = /** @type {BrokersReply | null} */ (brokers.reply);
+  const nothing = reply?.items.length === 0 && heard?.items.length === 0;
   return html`
     <div class="screen-head"><h1>${t('nav.buses')}</h1>${reply && html`<p class="quiet num">${t('buses.as-of', { time: clock(reply.now) })}</p>`}</div>
-    ${error && h(Failure, { error, retry: reload })}
-    ${!reply && loading && h(Loading, { rows: 6 })}
-    ${reply && reply.items.length > 0 && html`<div class="panel">${h(Table, { rows: inTrouble(reply.items, reply.now), old })}</div>`}
-    ${reply && reply.items.length === 0 && h(Empty, { why: t('buses.none'), action: t('nav.points'), href: '/points' })}
+    ${buses.error && h(Failure, { error: buses.error, retry: buses.reload })}
+    ${!reply && buses.loading && h(Loading, { rows: 6 })}
+    ${reply && reply.items.length > 0 && html`<div class="panel">${h(Table, { rows: inTrouble(reply.items, reply.now), old: buses.old })}</div>`}
+    ${brokers.error && !buses.error && h(Failure, { error: brokers.error, retry: brokers.reload })}
+    ${heard && h(Listened, { reply: heard, old: brokers.old })}
+    ${nothing && h(Empty, { why: t('buses.none'), action: t('nav.points'), href: '/points' })}
   `;
 }

@@ -8,6 +8,7 @@ import { trendOf } from '../lib/trend-link.js';
 import { live } from '../lib/live.js';
 import { pathOf } from '../lib/site.js';
 import { Empty, Failure, Icon, Loading, Named, Quantity, qualityWords, reasonWord, useJudged, useSubscription } from '../parts/basics.js';
+import { MakingPart } from '../parts/making.js';
 import { Series } from '../parts/series.js';
 
 /** @typedef {import('../lib/types').PointNow} PointNow */
@@ -218,13 +219,15 @@ export function PointPage() {
       ${path.slice(1).map((one) => html`<a key=${one.id} href=${`/points${query({ asset: one.id })}`}>${h(Named, { of: one.name })}</a>`)}
     </nav>
     <div class="screen-head"><h1>${point ? h(Named, { of: point.name }) : address}</h1>
-      ${point && html`<a class="choice" href=${trendOf([point.address])}>${h(Icon, { name: 'trend' })}${t('point.trend')}</a>`}</div>
+      ${point && html`<div class="filter"><a class="choice" href=${trendOf([point.address])}>${h(Icon, { name: 'trend' })}${t('point.trend')}</a>
+        <a class="choice" href=${`/tester${query({ formula: point.address })}`}>${t('making.try-point')}</a></div>`}</div>
     ${error && h(Failure, { error, retry: reload })}
     ${!point && !error && h(Loading, { rows: 4 })}
     ${point && html`<div class="point-top">
       <section class="panel pad" aria-label=${t('point.now')}>${h(Now, { point })}</section>
       <section class="panel pad" aria-label=${t('point.identity')}>${h(Identity, { point })}</section>
     </div>
+    ${h(MakingPart, { key: `making ${point.address}`, point })}
     ${h(Past, { key: point.address, point })}`}
   `;
 }

@@ -100,6 +100,7 @@ function Filter() {
         ${shown.map(({ asset: one, depth }) => html`<option key=${one.id} value=${one.id}>${'\u2003'.repeat(depth)}${h(Named, { of: one.name })}</option>`)}
         ${more > 0 && html`<option disabled>${t('points.more-assets', { n: number(more, 0) })}</option>`}
       </select></label>
+    <a class="choice" href="/tester">${t('points.tester')}</a>
   </form>`;
 }
 

@@ -2,6 +2,7 @@
 // holds all of it; a hand on a chart moves the view at once and the URL a moment later.
 
 import { cls, h, html, useEffect, useRef, useState } from '../lib/ui.js';
+import { loadStyles } from '../lib/more.js';
 import { date, duration, lang, nameOf, stamp, t, unit, zone } from '../lib/i18n.js';
 import { go, onKey, place } from '../lib/nav.js';
 import { askedOf, chartsOf, csvOf, levelsOf, PRESETS, traceOf, trendHref, zoomed } from '../lib/trend.js';
@@ -24,10 +25,7 @@ import { save, savePicture } from '../parts/save.js';
 /** @typedef {import('../parts/plot.js').PlotHandle} PlotHandle */
 
 /** The screen's own styles come with it, before it is shown. */
-await Promise.all(['vendor/uplot.css', 'css/trend.css'].map((name) => new Promise((done) => {
-  const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: new URL(`../${name}`, import.meta.url).href, onload: done, onerror: done });
-  document.head.append(link);
-})));
+await loadStyles(['vendor/uplot.css', 'css/trend.css']);
 
 const GUTTER = 56;
 const GUTTER_PHONE = 46;
