@@ -46,6 +46,8 @@ pub struct PlantPoint {
     pub plan: config::Point,
     /// How often it is read, milliseconds; none if its source decides.
     pub interval_ms: Option<u64>,
+    /// What it is reckoned by, if it is derived from others.
+    pub formula: Option<String>,
     /// Lower case, everything a person may search by.
     text: String,
 }
@@ -59,13 +61,17 @@ impl Plant {
         let registers = plan.buses.iter().flat_map(|bus| &bus.devices).flat_map(|device| &device.registers);
         let intervals: HashMap<_, _> =
             registers.map(|register| (&register.point, register.interval_ms)).collect();
+        let formulas: HashMap<_, _> =
+            plan.derived.iter().map(|derived| (&derived.point, derived.formula.source())).collect();
         let points: BTreeMap<_, _> = plan
             .points
             .iter()
             .filter_map(|point| {
                 let text = search_text(point, asset_names.get(&point.address.asset));
                 let interval_ms = intervals.get(&point.address).copied();
-                let known = PlantPoint { id: id(&point.address)?, plan: point.clone(), interval_ms, text };
+                let formula = formulas.get(&point.address).map(|source| (*source).to_owned());
+                let id = id(&point.address)?;
+                let known = PlantPoint { id, plan: point.clone(), interval_ms, formula, text };
                 Some((point.address.clone(), Arc::new(known)))
             })
             .collect();

@@ -166,8 +166,6 @@ impl Gateway {
         let (field_out, readings_in) = mpsc::channel(FIELD_QUEUE);
         let (alarms_out, alarms_in) = mpsc::channel(ALARMS_QUEUE);
         let (historian_out, historian_in) = mpsc::channel(HISTORIAN_QUEUE);
-        let importer = historian.importer(historian_out.clone());
-        let shed = Shedding { shed: historian.shed(), alarms: alarms_out.clone() };
         let outlets = readings::Outlets { alarms: alarms_out, historian: historian_out };
         let (given, by_hand) = values_by_hand(&plan, &catalogue, &historian, &db, &clock).await?;
         let (readings, change_points, inspector) =
@@ -178,7 +176,6 @@ impl Gateway {
         follow_on(&mut historian, &plan, &db, &energy_task).await?;
         let (mapping, forward) = forward_parts(&plan, &catalogue, &db, &history, &clock, &registry, &dir)?;
         let (field, memos) = field_parts(&plan, &db, &registry, field_out).await?;
-
         let (listener, address) = listen(plan.http.listen).await?;
         let plants = api::Plants::new(api::Plant::new(&plan, |address| catalogue.find(address)));
         let state = api::AppState::new(api::Handles {
@@ -201,6 +198,7 @@ impl Gateway {
             listen: address,
             stop: supervisor.stop_token(Stage::Http),
         });
+        let importer = historian.importer(readings.outlets.historian.clone());
         let web = Web::new(listener, address, state).listen_locally(&dir, importer);
         let reload = reload::Task::new(reload::Held {
             lines: Lines::new(Arc::new(plan), Arc::new(catalogue)),
@@ -214,6 +212,7 @@ impl Gateway {
             mapping,
         });
         let stages = Stages {
+            shed: Shedding { shed: historian.shed(), alarms: readings.outlets.alarms.clone() },
             readings: Making { task: readings, field: readings_in, by_hand },
             alarms: alarms_task,
             energy: energy_task,
@@ -221,7 +220,6 @@ impl Gateway {
             historian,
             historian_in,
             history,
-            shed,
             room: Room::of(&dir),
             clock: clock.clone(),
             memos: Memos { db, inbox: memos },

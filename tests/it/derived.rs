@@ -129,9 +129,12 @@ async fn a_dew_point_is_on_the_page_raises_its_alarm_and_survives_a_restart_and_
     plant.hold(3, Table::Holding, 0, vec![250, 1_000]);
     let port = plant.local_addr().port();
     let test = async {
-        with_gateway(plan(port, ""), folder.path(), async |page, reloader| {
+        Box::pin(with_gateway(plan(port, ""), folder.path(), async |page, reloader| {
             // ASHRAE 2017, chapter 1, table 2: saturated air of 25 Cel has 76.504 kJ/kg.
             page.until("enthalpy", good_near(76.504, 0.7)).await;
+            let making = page.get("points/or-1/enthalpy/making").await;
+            assert_eq!(making["source"]["kind"], "formula");
+            assert_eq!(making["reading"]["quality"], "good");
             // Its alarm is there with it.
             page.until("dew_point", good_near(25.0, 1e-6)).await;
             while page.get("alarms").await["items"].as_array().unwrap().is_empty() {
@@ -148,9 +151,9 @@ async fn a_dew_point_is_on_the_page_raises_its_alarm_and_survives_a_restart_and_
             assert!(matches!(changed, Reloaded::Applied { ref buses, .. } if buses.is_empty()), "{changed:?}");
             page.until("spread", good_near(25.0 - 21.3094, 0.001)).await;
             assert_eq!(reloader.reload(plan(port, spread)).await.unwrap(), Reloaded::Nothing);
-        })
+        }))
         .await;
-        with_gateway(plan(port, ""), folder.path(), async |page, _| {
+        Box::pin(with_gateway(plan(port, ""), folder.path(), async |page, _| {
             page.until("dew_point", good_near(21.3094, 0.001)).await;
             let times = loop {
                 let readings = page.get("points/or-1/dew_point/readings?limit=5000").await;
@@ -161,7 +164,7 @@ async fn a_dew_point_is_on_the_page_raises_its_alarm_and_survives_a_restart_and_
                 tokio::time::sleep(Duration::from_millis(50)).await;
             };
             assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
-        })
+        }))
         .await;
         stop.cancel();
     };
@@ -183,17 +186,22 @@ async fn a_value_by_hand_holds_across_a_restart_and_makes_doubtful_what_is_recko
     };
     let address = "api/v1/points/or-1/temperature/substitution";
     let test = async {
-        with_gateway(plan(port, ""), folder.path(), async |page, _| {
+        Box::pin(with_gateway(plan(port, ""), folder.path(), async |page, _| {
             page.until("temperature", good_near(40.0, 1e-9)).await;
             let until = Clock::system().utc().plus_ms(3_600_000).0;
             let body = json!({"value": 25, "until": until, "reason": "the probe hangs in the sun"});
             let answer = page.client.post(format!("{}{address}", page.url)).json(&body).send().await.unwrap();
             assert!(answer.status().is_success(), "{answer:?}");
             assert!(by_hand(&page.newest("temperature").await), "at once");
+            let making = page.get("points/or-1/temperature/making").await;
+            assert_eq!(
+                (&making["reading"]["reason"], &making["sample"]["fault"]),
+                (&json!("substituted"), &json!(null))
+            );
             page.until("dew_point", doubtful).await;
-        })
+        }))
         .await;
-        with_gateway(plan(port, ""), folder.path(), async |page, _| {
+        Box::pin(with_gateway(plan(port, ""), folder.path(), async |page, _| {
             page.until("temperature", by_hand).await;
             page.until("dew_point", doubtful).await;
             page.until("humidity", good_near(80.0, 1e-9)).await;
@@ -203,7 +211,7 @@ async fn a_value_by_hand_holds_across_a_restart_and_makes_doubtful_what_is_recko
             assert!(answer.status().is_success(), "{answer:?}");
             page.until("temperature", good_near(40.0, 1e-9)).await;
             page.until("dew_point", |newest| newest["quality"] == "good").await;
-        })
+        }))
         .await;
         stop.cancel();
     };

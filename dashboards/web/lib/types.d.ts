@@ -138,9 +138,9 @@ export interface Making {
     value: Scalar; fault: string | null; exception: number | null; doubted: boolean; device: string; source_at: Ms | null;
     received_at: Ms; at_error_ms: number | null; fate: 'current' | 'late' | 'duplicate';
   } | null;
-  steps: Step[]; checks: Check[]; reading: Reading | null; heard_ago_ms: number;
+  steps: Step[]; checks: Check[]; reading: Reading | null; heard_ago_ms: number | null;
   history: { kind: 'everything' | 'kept' | 'held_back'; kept: Reading | null; held: Reading | null };
-  counts: { readings: number; bad: number; held_back: number; duplicates: number; late: number };
+  counts: { readings: number; bad: number; held_back: number; duplicates: number; late: number } | null;
 }
 
 export interface LogEvent { seq: number; at: Ms; kind: string; subject: string; body: unknown }

@@ -131,19 +131,21 @@ function Times({ making }) {
     if (sample.source_at === null) rows.push([t('making.error'), sample.at_error_ms === null ? t('making.any-age') : html`<span class="num">± ${number(sample.at_error_ms, 0)} ms</span>`]);
   }
   rows.push([t('making.history'), history.kind === 'held_back' && history.kept !== null ? t('making.held-back', { time: stamp(history.kept.at) }) : t(`history.${history.kind}`)]);
-  rows.push([t('making.counts'), t('making.counts-of', { readings: number(counts.readings, 0), bad: number(counts.bad, 0), duplicates: number(counts.duplicates, 0), late: number(counts.late, 0) })]);
+  if (counts) rows.push([t('making.counts'), t('making.counts-of', { readings: number(counts.readings, 0), bad: number(counts.bad, 0), duplicates: number(counts.duplicates, 0), late: number(counts.late, 0) })]);
   return html`<dl class="facts facts-wide">${rows.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-/** What a formula gives now. @param {{ formula: string, unit: string }} p */
-function Reckoned({ formula, unit: code }) {
-  const { answer, error, retry } = useAnswer('/try/expression', { formula, unit: code }, ASK_MS);
+/** What a formula gives now. @param {{ formula: string, point: PointNow }} p */
+function Reckoned({ formula, point }) {
+  // A condition or a word has no unit to be wanted in.
+  const asked = point.kind === 'decimal' || point.kind === 'float' ? { formula, unit: point.unit } : { formula };
+  const { answer, error, retry } = useAnswer('/try/expression', asked, ASK_MS);
   const tried = /** @type {import('../lib/types').TriedExpression | null} */ (answer);
   const result = tried?.result ?? null;
   const old = live.link.value.state === 'lost' || (tried !== null && live.now() - tried.now > 3 * ASK_MS);
   return html`${error && h(Failure, { error, retry })}
     ${result && h(Outcome, { result, old })}
-    <p><a href=${`/tester${query({ formula, unit: code })}`}>${t('making.try-formula')}</a></p>`;
+    <p><a href=${`/tester${query(asked)}`}>${t('making.try-formula')}</a></p>`;
 }
 
 /** The part of a point's page. @param {{ point: PointNow }} p */
@@ -157,8 +159,8 @@ export function MakingPart({ point }) {
     ${!making && !error && h(Loading, { rows: 4 })}
     ${making && html`<div class=${cls(old && 'hatched')} data-live>
       ${reading && reading.quality !== 'good' && h(Advice, { reading, making })}
-      <div class="making-halves"><div>${h(Way, { making, point })}</div><div>${h(Checks, { making, point })}</div></div>
-      ${making.source?.kind === 'formula' && h(Reckoned, { formula: making.source.formula, unit: point.unit })}
+      <div class="making-halves"><div>${h(Way, { making, point })}</div>${making.checks.length > 0 && html`<div>${h(Checks, { making, point })}</div>`}</div>
+      ${making.source?.kind === 'formula' && h(Reckoned, { formula: making.source.formula, point })}
       ${h(Times, { making })}</div>`}
   </section>`;
 }

@@ -4,6 +4,7 @@ use super::points::find;
 use crate::api::buses::BusNow;
 use crate::api::error::{ApiError, Failure};
 use crate::api::extract::Path;
+use crate::api::plant::PlantPoint;
 use crate::api::state::AppState;
 use crate::api::viewer::Viewer;
 use crate::api::wire::{NumberWire, ReadingWire, ValueWire};
@@ -11,7 +12,7 @@ use crate::config::{self, Table};
 use crate::field::mqtt::RETAINED_ERROR_MS;
 use crate::field::{Fault, Raw};
 use crate::historian::Texts;
-use crate::point::{Address, Value};
+use crate::point::{Address, PointId, Quality, Reading, Reason, Value};
 use crate::readings::inspect;
 use axum::Json;
 use axum::extract::State;
@@ -38,12 +39,14 @@ pub struct Making {
     /// The newest reading that counts.
     #[schema(required)]
     reading: Option<ReadingWire>,
-    /// When something new was last heard of it: so long ago, in milliseconds.
-    heard_ago_ms: u64,
+    /// When something new was last heard of it: so long ago, in milliseconds; null for a derived point.
+    #[schema(required)]
+    heard_ago_ms: Option<u64>,
     /// What of it is in the history.
     history: MakingHistory,
-    /// Counts since the start of plantroom.
-    counts: MakingCounts,
+    /// Counts since the start of plantroom; null for a derived point.
+    #[schema(required)]
+    counts: Option<MakingCounts>,
 }
 
 /// Where raw values come from.
@@ -91,6 +94,11 @@ pub enum Source {
         running: bool,
         /// Whether there is a connection.
         connected: bool,
+    },
+    /// Other points: it is derived from them.
+    Formula {
+        /// The expression.
+        formula: String,
     },
 }
 
@@ -263,6 +271,9 @@ pub async fn get_making(
 ) -> Result<Json<Making>, ApiError> {
     let point = find(&state, &path)?;
     let address = &point.plan.address;
+    if let Some(formula) = &point.formula {
+        return Ok(Json(Making::derived(&state, &point, formula.clone())));
+    }
     let told = state.inspector().explain(point.id).await;
     // A reload may have taken it out meanwhile.
     let told = told.ok_or_else(|| super::points::unknown(&address.to_string()))?;
@@ -275,11 +286,36 @@ pub async fn get_making(
         sample: told.sample.as_ref().map(|sample| MakingSample::of(sample, texts)),
         steps: told.steps.iter().map(|step| MakingStep::of(step, texts)).collect(),
         checks: told.checks.into_iter().map(MakingCheck::from).collect(),
-        reading: told.reading.as_ref().map(|reading| ReadingWire::of(reading, texts)),
-        heard_ago_ms: told.heard_ago_ms,
+        reading: by_hand(&state, point.id).or(told.reading).map(|reading| ReadingWire::of(&reading, texts)),
+        heard_ago_ms: Some(told.heard_ago_ms),
         history: MakingHistory::of(&told.history, texts),
-        counts: told.counts.into(),
+        counts: Some(told.counts.into()),
     }))
+}
+
+/// What a person has put in the place of what the source says.
+fn by_hand(state: &AppState, point: PointId) -> Option<Reading> {
+    let reading = state.current().get(point)?.reading;
+    (reading.quality == Quality::Uncertain(Reason::Substituted)).then_some(reading)
+}
+
+impl Making {
+    /// A derived point has no sample of its own: what it is made of is in its formula.
+    fn derived(state: &AppState, point: &PlantPoint, formula: String) -> Making {
+        let newest = state.current().get(point.id);
+        Making {
+            now: state.clock().utc().0,
+            point: point.plan.address.to_string(),
+            source: Some(Source::Formula { formula }),
+            sample: None,
+            steps: Vec::new(),
+            checks: Vec::new(),
+            reading: newest.map(|value| ReadingWire::of(&value.reading, state.texts())),
+            heard_ago_ms: None,
+            history: MakingHistory::of(&inspect::Kept::Everything, state.texts()),
+            counts: None,
+        }
+    }
 }
 
 impl Source {
