@@ -132,6 +132,7 @@ impl Engine {
             let is_late = slot.is_late(&reading, stamp);
             let doubt = slot.count(&mut reading, is_late, now.mono);
             if slot.is_again(&reading) || (stamp.by_source && !self.seen.insert(&reading)) {
+                slot.uncount();
                 slot.counts.duplicates += 1;
                 slot.heard.take(raw, &envelope, Fate::Duplicate);
                 outcome.duplicates += 1;

@@ -152,9 +152,9 @@ impl Rules {
     /// The counter's value beyond its roll-overs, and what is to be doubted about it. `is_older`:
     /// than what is current by the source's own clock, so that it does not count on.
     pub(super) fn count(&mut self, reading: &mut Reading, is_older: bool, now: Mono) -> Doubt {
-        let (Some(counter), Some(Value::Decimal(shown))) = (&mut self.counter, reading.value) else {
-            return Doubt::default();
-        };
+        let Some(counter) = &mut self.counter else { return Doubt::default() };
+        counter.before = counter.total;
+        let Some(Value::Decimal(shown)) = reading.value else { return Doubt::default() };
         match counter.count(shown, (reading.at, now), is_older, self.rate.as_ref()) {
             Counted::Goes(total) => {
                 reading.value = Some(Value::Decimal(total));
@@ -171,6 +171,13 @@ impl Rules {
                 }
             }
             Counted::Beyond => Doubt { quality: Quality::Uncertain(Reason::OutOfRange), reset: None },
+        }
+    }
+
+    /// The last reading was dropped after all: it has counted nothing.
+    pub(super) fn uncount(&mut self) {
+        if let Some(counter) = &mut self.counter {
+            counter.total = counter.before;
         }
     }
 
@@ -236,6 +243,8 @@ pub(super) struct Counter {
     zero: Decimal,
     pub(super) modulus: u64,
     total: Option<(Decimal, UtcMs, Mono)>,
+    /// Before the last reading.
+    before: Option<(Decimal, UtcMs, Mono)>,
 }
 
 enum Counted {
@@ -250,7 +259,7 @@ enum Counted {
 impl Counter {
     fn new(modulus: u64, recipe: &Recipe) -> Option<Counter> {
         let span = recipe.of_counts(modulus).filter(|span| *span > Decimal::ZERO)?;
-        Some(Counter { span, zero: recipe.of_none(), modulus, total: None })
+        Some(Counter { span, zero: recipe.of_none(), modulus, total: None, before: None })
     }
 
     fn remember(&mut self, last: Trace) {

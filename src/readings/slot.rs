@@ -146,6 +146,13 @@ impl Slot {
         self.rules.as_mut().map_or_else(Doubt::default, |rules| rules.count(reading, is_late, now))
     }
 
+    /// The reading that was counted last is dropped.
+    pub(super) fn uncount(&mut self) {
+        if let Some(rules) = &mut self.rules {
+            rules.uncount();
+        }
+    }
+
     /// Whether it is the last reading once more.
     pub(super) fn is_again(&self, reading: &Reading) -> bool {
         match (&self.rules, &self.last) {
