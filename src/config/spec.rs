@@ -398,7 +398,7 @@ pub struct Checks {
     pub frozen_band: Option<At<Decimal>>,
     /// Most it can change, in the unit: `5/min`, `0.1/s`, `20/h`.
     pub rate_max: Option<At<Rate>>,
-    /// A jump by the ratio of two units of its dimension is doubted until it goes back or someone confirms it.
+    /// A jump by the ratio of two units of its dimension is doubted until it goes back or `raw_unit` or `scale` is changed.
     pub unit_jump: Option<At<bool>>,
 }
 

@@ -71,6 +71,6 @@ function Inputs({ result }) {
 export function Outcome({ result, old }) {
   return html`<div class=${cls(old && 'hatched')} data-live><div class="outcome">${h(Value, { result })}
     ${result.words.length > 0 && html`<div><h3>${result.value === null ? t('tester.why-unknown') : t('tester.why')}</h3>
-      <ul class="sentences">${result.words.map((words, i) => html`<li key=${i}>${nameOf(words)}</li>`)}</ul></div>`}</div>
+      <ul class="sentences">${result.words.map((words, i) => html`<li key=${i}>${unit(nameOf(words))}</li>`)}</ul></div>`}</div>
     ${h(Inputs, { result })}</div>`;
 }
