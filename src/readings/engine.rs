@@ -218,11 +218,6 @@ impl Engine {
         self.points.get_mut(point).map(|slot| inspect::explain(slot, now.mono))
     }
 
-    /// A jump by the ratio of two units is right as it is. False for a point that has not jumped.
-    pub fn confirm_unit(&mut self, point: PointId) -> bool {
-        self.points.get_mut(point).is_some_and(Slot::confirm_unit)
-    }
-
     fn stamp(&self, batch: &FieldBatch, now: Now) -> Stamp {
         let latest = now.utc.plus_ms(SOURCE_AHEAD_MAX_MS);
         let (at, by_source, doubt) = match batch.source_at {

@@ -198,13 +198,11 @@ pub struct Counts {
 #[derive(Clone, Debug)]
 pub struct Inspector(mpsc::Sender<Question>);
 
-/// What the task is asked.
+/// What the task is asked; see [`Inspector::explain`].
 #[derive(Debug)]
-pub enum Question {
-    /// See [`Inspector::explain`].
-    Explain(PointId, oneshot::Sender<Option<Explained>>),
-    /// See [`Inspector::confirm_unit`].
-    ConfirmUnit(PointId, oneshot::Sender<bool>),
+pub struct Question {
+    pub(super) point: PointId,
+    pub(super) answer: oneshot::Sender<Option<Explained>>,
 }
 
 impl Inspector {
@@ -218,16 +216,8 @@ impl Inspector {
     /// from a task that has ended.
     pub async fn explain(&self, point: PointId) -> Option<Explained> {
         let (answer, told) = oneshot::channel();
-        self.0.send(Question::Explain(point, answer)).await.ok()?;
+        self.0.send(Question { point, answer }).await.ok()?;
         told.await.ok().flatten()
-    }
-
-    /// Says that a jump by the ratio of two units is right as it is: the point is Good again from
-    /// the next reading on. False for a point that has not jumped.
-    pub async fn confirm_unit(&self, point: PointId) -> bool {
-        let (answer, told) = oneshot::channel();
-        let asked = self.0.send(Question::ConfirmUnit(point, answer)).await;
-        asked.is_ok() && told.await.unwrap_or(false)
     }
 }
 

@@ -478,15 +478,6 @@ impl UnitWatch {
         self.state = if has_jumped { UnitState::Remembered(value) } else { UnitState::Steady(Some(value)) };
     }
 
-    /// The jump is what the device now measures: someone has said so. False if there was none.
-    pub(super) fn confirm(&mut self, value: Option<Value>) -> bool {
-        let has_jumped = !matches!(self.state, UnitState::Steady(_));
-        if has_jumped {
-            self.state = UnitState::Steady(value.and_then(number));
-        }
-        has_jumped
-    }
-
     fn has_jumped(&mut self, value: Value) -> bool {
         let Some(value) = number(value) else { return false };
         let jump = |from: f64, to: f64| {

@@ -244,11 +244,4 @@ impl Slot {
     pub(super) fn release(&mut self) -> Option<Reading> {
         self.rules.as_mut()?.report.as_mut()?.release()
     }
-
-    /// See [`super::Engine::confirm_unit`].
-    pub(super) fn confirm_unit(&mut self) -> bool {
-        let value = self.last.and_then(|last| last.value);
-        let unit = self.rules.as_mut().and_then(|rules| rules.unit.as_mut());
-        unit.is_some_and(|unit| unit.confirm(value))
-    }
 }

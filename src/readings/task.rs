@@ -164,13 +164,8 @@ impl Task {
     }
 
     /// Nobody need wait for the answer.
-    fn answer(&mut self, question: Question) {
-        let _heard = match question {
-            Question::Explain(point, answer) => {
-                answer.send(self.engine.explain(point, self.clock.now())).is_ok()
-            }
-            Question::ConfirmUnit(point, answer) => answer.send(self.engine.confirm_unit(point)).is_ok(),
-        };
+    fn answer(&mut self, Question { point, answer }: Question) {
+        let _heard = answer.send(self.engine.explain(point, self.clock.now()));
     }
 
     /// Takes other points over. What a bus has sent of one that is gone is dropped when it comes.

@@ -1,35 +1,14 @@
 // A field that finds a point by name or address and gives its address to who asked.
 
-import { cls, h, html, useEffect, useId, useState } from '../lib/ui.js';
+import { cls, h, html, useId, useState } from '../lib/ui.js';
 import { t } from '../lib/i18n.js';
-import { get, query } from '../lib/api.js';
+import { useFound } from '../lib/found.js';
 import { pathOf } from '../lib/site.js';
 import { Icon, Named } from './basics.js';
 
 /** @typedef {import('../lib/types').Point} Point */
 
 const FOUND_MAX = 8;
-const TYPING_MS = 120;
-
-/** @param {string} search */
-function useFound(search) {
-  const [found, setFound] = useState(/** @type {Point[] | null} */ (null));
-  useEffect(() => {
-    if (search === '') {
-      setFound(null);
-      return undefined;
-    }
-    const control = new AbortController();
-    const timer = setTimeout(() => {
-      get(`/points${query({ search, limit: FOUND_MAX })}`, control.signal).then((page) => setFound(page.items), () => {});
-    }, TYPING_MS);
-    return () => {
-      clearTimeout(timer);
-      control.abort();
-    };
-  }, [search]);
-  return found;
-}
 
 /** @param {{ label: string, take: (address: string) => void }} p */
 export function FindPoint({ label, take }) {
@@ -37,7 +16,7 @@ export function FindPoint({ label, take }) {
   const [text, setText] = useState('');
   const [chosen, setChosen] = useState(0);
   const [open, setOpen] = useState(false);
-  const found = useFound(text.trim());
+  const found = useFound(text, FOUND_MAX);
   const list = open && found ? found : [];
   const at = Math.min(chosen, list.length - 1);
   const choose = (/** @type {Point | undefined} */ point) => {

@@ -1,8 +1,8 @@
 // What stands over the charts of the trend explorer: which points, which span, which overlays.
 
-import { cls, h, html, useEffect, useId, useRef, useState } from '../lib/ui.js';
+import { cls, h, html, useId, useRef, useState } from '../lib/ui.js';
 import { t } from '../lib/i18n.js';
-import { get, query } from '../lib/api.js';
+import { useFound } from '../lib/found.js';
 import { go } from '../lib/nav.js';
 import { pathOf } from '../lib/site.js';
 import { POINTS_MAX, PRESETS, SHIFTS, fieldOf, momentOf, trendHref } from '../lib/trend.js';
@@ -14,28 +14,6 @@ import { TrendIcon } from './trend-icons.js';
 /** @typedef {import('./plot.js').View} View */
 
 const FOUND_MAX = 12;
-const TYPING_MS = 120;
-
-/** Points by name in either language, a moment after typing. @param {string} text */
-function useFound(text) {
-  const [found, setFound] = useState(/** @type {Point[] | null} */ (null));
-  const search = text.trim();
-  useEffect(() => {
-    if (search === '') {
-      setFound(null);
-      return undefined;
-    }
-    const control = new AbortController();
-    const timer = setTimeout(() => {
-      get(`/points${query({ search, limit: FOUND_MAX })}`, control.signal).then((page) => setFound(page.items), () => {});
-    }, TYPING_MS);
-    return () => {
-      clearTimeout(timer);
-      control.abort();
-    };
-  }, [search]);
-  return found;
-}
 
 /** Search and add. @param {{ asked: Asked }} p */
 export function Picker({ asked }) {
@@ -44,7 +22,7 @@ export function Picker({ asked }) {
   const [chosen, setChosen] = useState(0);
   const [open, setOpen] = useState(false);
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
-  const found = useFound(text);
+  const found = useFound(text, FOUND_MAX);
   const full = asked.points.length >= POINTS_MAX;
   const list = open && found ? found.filter((point) => !asked.points.includes(point.address)) : [];
   const at = Math.min(chosen, list.length - 1);

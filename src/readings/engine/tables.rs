@@ -149,7 +149,7 @@ fn in_unit(unit: &str, raw: Option<&str>) -> PointSettings {
 }
 
 #[test]
-fn a_jump_by_the_ratio_of_two_units_is_doubted_until_it_goes_back_or_is_confirmed() {
+fn a_jump_by_the_ratio_of_two_units_is_doubted_until_it_goes_back_or_the_plan_says_the_new_unit() {
     type Case = (&'static str, Option<&'static str>, &'static [&'static str], &'static [&'static str]);
     let cases: &[Case] = &[
         (
@@ -187,10 +187,11 @@ fn a_jump_by_the_ratio_of_two_units_is_doubted_until_it_goes_back_or_is_confirme
         assert_eq!(quality(&mut engine(in_unit(unit, *raw)), &samples), *expected, "{unit} {samples:?}");
     }
     let mut engine = engine(in_unit("kPa{gauge}", None));
-    assert!(!engine.confirm_unit(PointId(1)));
     assert_eq!(quality(&mut engine, &[(1, "400"), (2, "0.4")]), ["good", "unit"]);
-    assert!(engine.confirm_unit(PointId(1)) && !engine.confirm_unit(PointId(9)));
-    assert_eq!(quality(&mut engine, &[(3, "0.4"), (4, "0.41")]), ["good", "good"]);
+    let megapascals = in_unit("kPa{gauge}", Some("MPa{gauge}"));
+    let settings = Settings { points: vec![megapascals], plausible_from: Settings::PLAUSIBLE_FROM };
+    engine.replan(&settings, &BTreeSet::new(), now(3 * SECOND));
+    assert_eq!(quality(&mut engine, &[(4 * SECOND, "0.4"), (5 * SECOND, "0.41")]), ["good", "good"]);
 }
 
 /// The device is exchanged while the program is down, or the doubt was there before it went down.
