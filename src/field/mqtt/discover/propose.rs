@@ -2,6 +2,7 @@
 
 use super::Group;
 use super::shape::{Place, Shape};
+use crate::field::mqtt::mapping::visible;
 use crate::point::Name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -134,7 +135,7 @@ fn one(group: &Group<'_>, seconds: u64, named: &mut Named, text: &mut String) {
     let per_minute = messages.saturating_mul(60) / seconds.max(1);
     let _fits = writeln!(
         text,
-        "\n# {} topics as {}: {messages} messages, {retained} of them retained, about {per_minute} a minute.\n# The last on it: {}",
+        "\n# Topics as {1}: {0}; {messages} messages, {retained} of them retained, about {per_minute} a minute.\n# The last on it: {2}",
         group.topics.len(),
         comment(topic),
         comment(&heard.shape.example),
@@ -382,5 +383,5 @@ fn quoted(text: &str) -> String {
 
 /// A text inside a comment: no line ends, no controls.
 fn comment(text: &str) -> String {
-    text.chars().take(160).flat_map(char::escape_debug).collect()
+    text.chars().take(160).flat_map(visible).collect()
 }

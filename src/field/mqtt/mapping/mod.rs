@@ -226,13 +226,19 @@ fn unknown(asset: &str, quantity: Option<&str>) -> String {
     text.chars().take(UNKNOWN_SHOWN).collect()
 }
 
-/// The beginning of a payload for a log: at most 80 characters, controls escaped.
+/// A character as a line can show it: controls and what cannot be seen escaped, quotes as they are.
+pub fn visible(c: char) -> impl Iterator<Item = char> {
+    let plain = matches!(c, '"' | '\'' | '\\').then_some(c);
+    plain.into_iter().chain(plain.is_none().then(|| c.escape_debug()).into_iter().flatten())
+}
+
+/// The beginning of a payload for a log: at most 80 characters, each [`visible`].
 pub fn shorten(payload: &[u8]) -> String {
     const CHARS: usize = 80;
     // Four bytes a character at most, so this cuts nothing that would be shown.
     let head = payload.get(..4 * CHARS).unwrap_or(payload);
     let text = String::from_utf8_lossy(head);
-    let mut short: String = text.chars().take(CHARS).flat_map(char::escape_debug).collect();
+    let mut short: String = text.chars().take(CHARS).flat_map(visible).collect();
     if payload.len() > head.len() || text.chars().nth(CHARS).is_some() {
         short.push('…');
     }

@@ -443,6 +443,7 @@ fn a_log_gets_the_beginning_and_no_control_characters() {
     assert_eq!(shorten(b"a\n\x1b[31m"), "a\\n\\u{1b}[31m");
     assert_eq!(shorten("氧".repeat(81).as_bytes()), format!("{}…", "氧".repeat(80)));
     assert_eq!(shorten("氧".repeat(80).as_bytes()), "氧".repeat(80));
+    assert_eq!(shorten(br#"{"t": 1}"#), r#"{"t": 1}"#, "JSON stays JSON");
     assert_eq!(shorten(&vec![b'x'; PAYLOAD_MAX]).chars().count(), 81);
 }
 
