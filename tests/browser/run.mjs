@@ -827,6 +827,8 @@ await Promise.all([...LANGUAGES.map((language) =>
     await open(page, '/points');
     const row = (/** @type {string} */ address) => page.locator('tr[data-row]', { has: page.locator(`a[href="/points/${address}"]`) });
     must(await row(frozen.address).locator('.hatched').count() === 0, 'hatched from the start');
+    // A poll may have failed since: what freezes is a number.
+    await row(frozen.address).locator('.c-value', { hasText: /\d/ }).waitFor({ timeout: 30_000 });
     state.without = frozen.address;
     await row(frozen.address).locator('.c-value.hatched').waitFor({ timeout: frozen.stale_after_ms + 3_000 });
     must(/\d/.test(await row(frozen.address).locator('.c-value').innerText()), 'the number is gone');
