@@ -1,10 +1,11 @@
 //! The simulated hospital: real protocols on loopback sockets, invented readings behind them.
 //!
-//! Read `modbus` and its `plant` (what the registers say), `broker`, `mqtt` (what the sensors
+//! Read `truth` (what is so), `modbus` and its `plant` (what the registers say), `broker`, `mqtt` (what the sensors
 //! say), `scene` (what happens), then [`Hospital`], which is all of them.
 //!
 //! **Invariant:** nobody below needs it; `demo` and tests run it beside the real thing.
 
+pub mod truth;
 pub mod modbus;
 pub mod broker;
 pub mod mqtt;
