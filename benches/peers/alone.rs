@@ -152,38 +152,50 @@ async fn ask(history: History, set: Set, stop: CancellationToken, asked: bool) -
 }
 
 /// What readings cost that come at their pace: devices of ten points spread over each second, as one
-/// core's share. Without sealing, and sealed every fifteen seconds instead of every hour.
+/// core's share. First handed to nobody: that is the price of feeding, which is not the historian's.
+/// Then without sealing, and sealed every fifteen seconds instead of every hour.
 pub async fn paced(bench: &mut Bench) -> anyhow::Result<()> {
     for (points, name) in [(2_000, "2,000"), (50_000, "50,000")] {
+        let set = bench.scaled(S1.sized(points, 60));
+        let nobody = share(set.polls().collect(), fed_to_nobody()).await?;
+        println!("  {name} a second to nobody: {nobody:.4} %");
         for (how, seal_ms) in [("", Limits::default().seal_ms), (" and sealed", 15_000)] {
-            let set = bench.scaled(S1.sized(points, 60));
             let data = bench.dir.join("paced");
             remove(&data)?;
-            let polls: Vec<Vec<Batch>> = set.polls().collect();
             let (metrics, limits) = (Metrics::default(), Limits { seal_ms, ..Limits::default() });
             let Opened { mut historian, history, .. } = ours::open(&data, &metrics, limits)?;
             historian.declare(&ours::plan(&set)?.declared())?;
             let (feeds, feeds_in) = mpsc::channel(16);
-            let tasks = TaskTracker::new();
-            let writing = tasks.spawn(historian.run(feeds_in, CancellationToken::new()));
-            let (cpu, begun) = (machine::cpu_s(std::process::id())?, Instant::now());
-            pace(polls, &feeds, begun).await?;
-            let used = machine::cpu_s(std::process::id())? - cpu;
-            let seconds = begun.elapsed().as_secs_f64();
+            let writing = TaskTracker::new().spawn(historian.run(feeds_in, CancellationToken::new()));
+            let all = share(set.polls().collect(), feeds).await?;
             let (commits, readings, sealed) =
                 (metrics.commits.get(), metrics.readings.get(), metrics.sealed.get());
             println!(
-                "  {readings} readings in {commits} commits, {sealed} sealed; load {}",
+                "  {readings} readings in {commits} commits, {sealed} sealed, {all:.4} % with the feeding; load {}",
                 machine::load()?
             );
-            let what = format!("paced {name}{how}");
-            bench.results.put("plantroom", &what, 100.0 * used / seconds)?;
-            drop((feeds, history));
+            bench.results.put("plantroom", &format!("paced {name}{how}"), all - nobody)?;
+            drop(history);
             writing.await?;
             remove(&data)?;
         }
     }
     Ok(())
+}
+
+/// Somebody who takes readings and does nothing.
+fn fed_to_nobody() -> mpsc::Sender<HistorianFeed> {
+    let (feeds, mut feeds_in) = mpsc::channel(16);
+    TaskTracker::new().spawn(async move { while feeds_in.recv().await.is_some() {} });
+    feeds
+}
+
+/// Percent of a core this process takes while it is fed.
+async fn share(polls: Vec<Vec<Batch>>, feeds: mpsc::Sender<HistorianFeed>) -> anyhow::Result<f64> {
+    let (cpu, begun) = (machine::cpu_s(std::process::id())?, Instant::now());
+    pace(polls, &feeds, begun).await?;
+    let used = machine::cpu_s(std::process::id())? - cpu;
+    Ok(100.0 * used / begun.elapsed().as_secs_f64())
 }
 
 /// Hands a second's batches over in twenty slots, as the buses do.

@@ -20,6 +20,11 @@ use std::sync::Arc;
 
 /// About so many readings leave the journal together: 12 MB while they are sorted.
 const SLICE_ROWS: usize = 250_000;
+/// More of them while their points have fewer each than this: parts of a few readings are written
+/// again and again until they are chunks.
+const SLICE_DEPTH: usize = 20;
+/// But never more than so many times as many.
+const SLICE_ROWS_FACTOR_MAX: usize = 4;
 
 /// Merges between two looks at the log files.
 const MERGES: usize = 8;
@@ -184,13 +189,13 @@ impl Sealer {
     /// The next readings behind `after`; none at the end.
     fn slice(&self, after: Seq, up_to: Seq, epochs: &Epochs) -> Result<Option<Slice>, JournalError> {
         let mut slice = Slice { after, up_to: after, rows: BTreeMap::new(), readings: 0 };
-        while slice.readings < self.slice_rows && slice.up_to < up_to {
+        while !self.is_enough(&slice) && slice.up_to < up_to {
             let page = self.journal.after(slice.up_to)?;
             if page.is_empty() {
                 break;
             }
             for record in page {
-                if record.last > up_to || slice.readings >= self.slice_rows {
+                if record.last > up_to || self.is_enough(&slice) {
                     break;
                 }
                 if let Err(error) = slice.take(&record, epochs) {
@@ -201,6 +206,12 @@ impl Sealer {
             }
         }
         Ok((slice.up_to > after).then_some(slice))
+    }
+
+    fn is_enough(&self, slice: &Slice) -> bool {
+        let points: usize = slice.rows.values().map(HashMap::len).sum();
+        let most = self.slice_rows.saturating_mul(SLICE_ROWS_FACTOR_MAX);
+        slice.readings >= points.saturating_mul(SLICE_DEPTH).clamp(self.slice_rows, most)
     }
 
     /// Writes a slice: one transaction for each year.
