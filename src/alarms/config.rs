@@ -244,6 +244,7 @@ mod tests {
             http: config::Http { listen: ([127, 0, 0, 1], 0).into() },
             history: config::History::default(),
             assets: Vec::new(),
+            feeds: Vec::new(),
             points: Vec::new(),
             buses: Vec::new(),
             brokers: Vec::new(),

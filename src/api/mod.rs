@@ -1,7 +1,7 @@
 //! The HTTP API: JSON under `/api/v1`, live data, metrics and health.
 //!
 //! Read [`router()`] first: the whole API on one page. Then [`boundary`] and [`guard`] (what every
-//! request goes through), [`error`] (the one envelope), [`state`], `plant`, `buses` and `brokers` (what
+//! request goes through), [`error`] (the one envelope), [`state`], `plant` with its `model`, `buses`, `brokers`, `targets` and `demo` (what
 //! handlers work with), [`wire`] and [`routes`], `series` (what charts are drawn of), `trial` (expressions
 //! tried out), and [`live`].
 //!
@@ -13,12 +13,15 @@
 pub mod boundary;
 mod buses;
 mod brokers;
+mod targets;
+mod demo;
 pub mod error;
 mod extract;
 pub mod guard;
 pub mod live;
 pub mod metrics;
 mod plant;
+mod model;
 mod router;
 pub mod routes;
 mod series;
@@ -29,7 +32,10 @@ pub mod wire;
 
 pub use brokers::{BrokerNow, Brokers, Heard};
 pub use buses::{BusNow, Buses, Followed};
-pub use plant::{Plant, PlantPoint, Plants};
+pub use demo::{Demo, DemoError, DemoFault, DemoNow, FaultState, Filled};
+pub use model::{Cell, Counted, Model, Node};
+pub use plant::{Plant, PlantPoint, Plants, PointSource};
 pub use router::{local, openapi, router, shell};
-pub use state::{AppState, Handles};
+pub use state::{AppState, Drivers, Handles};
+pub use targets::{Lane, TargetNow, Targets};
 pub use viewer::Viewer;

@@ -1,7 +1,8 @@
 //! What the configuration says there is, arranged for being asked: by address, by number, by text.
 
+use super::model::Model;
 use crate::config;
-use crate::point::{Address, Name, Names, PointId};
+use crate::point::{Address, Decimal, Name, Names, PointId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -9,11 +10,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 #[derive(Debug)]
 pub struct Plant {
     site: config::Site,
-    assets: Vec<config::Asset>,
     asset_names: HashMap<Name, Names>,
     /// In the order of addresses: the order of every list and of its cursor.
     points: BTreeMap<Address, Arc<PlantPoint>>,
     by_id: HashMap<PointId, Arc<PlantPoint>>,
+    model: Model,
 }
 
 /// The plant as it is now; clones show the same one.
@@ -37,6 +38,23 @@ impl Plants {
     }
 }
 
+/// Where a point comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PointSource {
+    /// A device on a Modbus line.
+    Modbus {
+        /// The line.
+        bus: Name,
+        /// The device.
+        device: Name,
+    },
+    /// Messages of a broker.
+    Mqtt {
+        /// The broker.
+        broker: Name,
+    },
+}
+
 /// A point and its number.
 #[derive(Debug)]
 pub struct PlantPoint {
@@ -48,6 +66,12 @@ pub struct PlantPoint {
     pub interval_ms: Option<u64>,
     /// What it is reckoned by, if it is derived from others.
     pub formula: Option<String>,
+    /// Where it comes from; none if it is derived.
+    pub source: Option<PointSource>,
+    /// Between which values it is as it should be, both ends inclusive.
+    pub normal: Option<(Decimal, Decimal)>,
+    /// Its place among those of its asset that a person wants first.
+    pub key: Option<usize>,
     /// Lower case, everything a person may search by.
     text: String,
 }
@@ -58,25 +82,33 @@ impl Plant {
     pub fn new(plan: &config::Plan, id: impl Fn(&Address) -> Option<PointId>) -> Plant {
         let asset_names: HashMap<_, _> =
             plan.assets.iter().map(|asset| (asset.id.clone(), asset.name.clone())).collect();
-        let registers = plan.buses.iter().flat_map(|bus| &bus.devices).flat_map(|device| &device.registers);
-        let intervals: HashMap<_, _> =
-            registers.map(|register| (&register.point, register.interval_ms)).collect();
+        let mut intervals: HashMap<&Address, u64> = HashMap::new();
+        for device in plan.buses.iter().flat_map(|bus| &bus.devices) {
+            intervals.extend(device.registers.iter().map(|register| (&register.point, register.interval_ms)));
+        }
         let formulas: HashMap<_, _> =
             plan.derived.iter().map(|derived| (&derived.point, derived.formula.source())).collect();
-        let points: BTreeMap<_, _> = plan
-            .points
-            .iter()
-            .filter_map(|point| {
-                let text = search_text(point, asset_names.get(&point.address.asset));
-                let interval_ms = intervals.get(&point.address).copied();
-                let formula = formulas.get(&point.address).map(|source| (*source).to_owned());
-                let id = id(&point.address)?;
-                let known = PlantPoint { id, plan: point.clone(), interval_ms, formula, text };
-                Some((point.address.clone(), Arc::new(known)))
-            })
-            .collect();
+        let assets: HashMap<_, _> = plan.assets.iter().map(|asset| (&asset.id, asset)).collect();
+        let mut sources = sources(plan);
+        let known = |point: &config::Point| {
+            let Address { asset, quantity } = &point.address;
+            let asset = assets.get(asset);
+            let known = PlantPoint {
+                id: id(&point.address)?,
+                plan: point.clone(),
+                interval_ms: intervals.get(&point.address).copied(),
+                formula: formulas.get(&point.address).map(|source| (*source).to_owned()),
+                source: sources.remove(&point.address),
+                normal: asset.and_then(|asset| asset.normal.get(quantity).copied()),
+                key: asset.and_then(|asset| asset.key.iter().position(|key| key == quantity)),
+                text: search_text(point, asset.map(|asset| &asset.name)),
+            };
+            Some((point.address.clone(), Arc::new(known)))
+        };
+        let points: BTreeMap<_, _> = plan.points.iter().filter_map(known).collect();
         let by_id = points.values().map(|point| (point.id, Arc::clone(point))).collect();
-        Plant { site: plan.site.clone(), assets: plan.assets.clone(), asset_names, points, by_id }
+        let model = Model::new(plan, &points.values().cloned().collect::<Vec<_>>());
+        Plant { site: plan.site.clone(), asset_names, points, by_id, model }
     }
 
     /// The site.
@@ -89,9 +121,9 @@ impl Plant {
         self.site.zone.iana_name().unwrap_or("UTC")
     }
 
-    /// Parents before children.
-    pub fn assets(&self) -> &[config::Asset] {
-        &self.assets
+    /// Assets, systems, buildings, feeds.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// What an asset is called; its id in both languages if the plan has none of that id.
@@ -132,6 +164,23 @@ impl PlantPoint {
     pub fn matches(&self, lower: &str) -> bool {
         self.text.contains(lower)
     }
+}
+
+/// Where each point comes from.
+fn sources(plan: &config::Plan) -> HashMap<Address, PointSource> {
+    let mut sources = HashMap::new();
+    for broker in &plan.brokers {
+        let points = broker.topics.iter().flat_map(config::Topic::points);
+        sources.extend(points.map(|point| (point, PointSource::Mqtt { broker: broker.id.clone() })));
+    }
+    for bus in &plan.buses {
+        for device in &bus.devices {
+            let source = PointSource::Modbus { bus: bus.id.clone(), device: device.id.clone() };
+            let points = device.registers.iter().map(|register| register.point.clone());
+            sources.extend(points.map(|point| (point, source.clone())));
+        }
+    }
+    sources
 }
 
 fn search_text(point: &config::Point, asset: Option<&Names>) -> String {

@@ -5,8 +5,8 @@ use super::error::ApiError;
 use super::guard::guard;
 use super::live::{socket, stream};
 use super::routes::{
-    alarms, assets, brokers, buses, energy, events, health, import, making, points, readings, series, site,
-    substitutions, try_mapping, try_out, values, work_orders,
+    alarms, assets, brokers, buses, demo, energy, events, feeds, health, import, making, overview, points,
+    readings, series, site, status, substitutions, systems, try_mapping, try_out, values, work_orders,
 };
 use super::state::AppState;
 use super::viewer::Viewer;
@@ -59,6 +59,11 @@ fn quick() -> OpenApiRouter<AppState> {
         // The plant.
         .routes(routes!(site::get_site))
         .routes(routes!(assets::list_assets))
+        .routes(routes!(assets::get_asset))
+        .routes(routes!(systems::list_systems))
+        .routes(routes!(systems::get_system))
+        .routes(routes!(overview::get_overview))
+        .routes(routes!(feeds::get_feeds))
         .routes(routes!(points::list_points))
         .routes(routes!(points::get_point))
         .routes(routes!(making::get_making))
@@ -91,7 +96,12 @@ fn quick() -> OpenApiRouter<AppState> {
         .routes(routes!(try_mapping::try_mapping))
         // What happened.
         .routes(routes!(events::list_events))
+        // The simulated hospital, where there is one.
+        .routes(routes!(demo::get_demo))
+        .routes(routes!(demo::start_fault))
+        .routes(routes!(demo::stop_fault))
         // How plantroom is.
+        .routes(routes!(status::get_status))
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_readiness))
         .routes(routes!(health::get_metrics))
@@ -159,6 +169,7 @@ fn about() -> OpenApi {
             (name = "try", description = "What an expression or a mapping would give; nothing is kept"),
             (name = "events", description = "What happened, in order"),
             (name = "live", description = "Values and events as they come"),
+            (name = "demo", description = "The simulated hospital; a real site has none"),
             (name = "health", description = "How plantroom itself is")
         )
     )]

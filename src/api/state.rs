@@ -2,31 +2,43 @@
 
 use super::brokers::Brokers;
 use super::buses::Buses;
+use super::demo::Demo;
 use super::live::Hub;
 use super::metrics::Metrics;
 use super::plant::{Plant, Plants};
+use super::targets::Targets;
 use crate::alarms::Alarms;
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::db::Db;
 use crate::energy::Energy;
 use crate::historian::{History, Texts};
-use crate::readings::{Current, Inspector, Substitutions};
-use crate::telemetry::{Health, Registry};
+use crate::readings::{self, Current, Inspector, Substitutions};
+use crate::telemetry::{Health, Process, Recent, Registry};
 use crate::work_orders::WorkOrders;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio_util::sync::CancellationToken;
+
+/// Who works on what is outside.
+pub struct Drivers {
+    /// The buses and who drives them.
+    pub buses: Buses,
+    /// The brokers and who listens to them.
+    pub brokers: Brokers,
+    /// The targets and who forwards to them.
+    pub targets: Targets,
+}
 
 /// What `runtime` hands in.
 pub struct Handles {
     /// What there is.
     pub plant: Plants,
-    /// The buses and who drives them.
-    pub buses: Buses,
-    /// The brokers and who listens to them.
-    pub brokers: Brokers,
+    /// Who works on what is outside.
+    pub drivers: Drivers,
+    /// What the making of readings counts.
+    pub readings: readings::Metrics,
     /// The newest values.
     pub current: Current,
     /// To ask how a reading came about.
@@ -69,6 +81,10 @@ struct Shared {
     requests: AtomicU64,
     live: Hub,
     metrics: Metrics,
+    demo: OnceLock<Arc<dyn Demo>>,
+    started: Now,
+    /// CPU time of the process, milliseconds.
+    cpu: Mutex<Recent>,
 }
 
 impl AppState {
@@ -77,7 +93,21 @@ impl AppState {
         let epoch = format!("{:016x}", RandomState::new().hash_one(0));
         let live = Hub::new(handles.db.clone());
         let metrics = Metrics::new(&handles.registry);
-        AppState(Arc::new(Shared { handles, epoch, requests: AtomicU64::new(0), live, metrics }))
+        let started = handles.clock.now();
+        let mut cpu = Recent::default();
+        if let Some(process) = Process::now() {
+            cpu.look(started.mono.0, i64::try_from(process.cpu_ms).unwrap_or(i64::MAX));
+        }
+        AppState(Arc::new(Shared {
+            epoch,
+            requests: AtomicU64::new(0),
+            live,
+            metrics,
+            demo: OnceLock::new(),
+            started,
+            cpu: Mutex::new(cpu),
+            handles,
+        }))
     }
 
     /// What there is now. A handler asks once, so that its answer is of one plan.
@@ -87,12 +117,37 @@ impl AppState {
 
     /// The buses and who drives them.
     pub fn buses(&self) -> &Buses {
-        &self.0.handles.buses
+        &self.0.handles.drivers.buses
     }
 
     /// The brokers and who listens to them.
     pub fn brokers(&self) -> &Brokers {
-        &self.0.handles.brokers
+        &self.0.handles.drivers.brokers
+    }
+
+    /// The targets and who forwards to them.
+    pub fn targets(&self) -> &Targets {
+        &self.0.handles.drivers.targets
+    }
+
+    /// What the making of readings counts.
+    pub fn readings(&self) -> &readings::Metrics {
+        &self.0.handles.readings
+    }
+
+    /// When the web server was made.
+    pub fn started(&self) -> Now {
+        self.0.started
+    }
+
+    /// Which part of one core the process took over the last minute, from its CPU time at a monotonic moment, both in
+    /// milliseconds; if it was not asked for in that minute, since it last was. None in the first five seconds.
+    pub fn cpu_share(&self, mono_ms: u64, cpu_ms: u64) -> Option<f64> {
+        let mut recent = self.0.cpu.lock().unwrap_or_else(PoisonError::into_inner);
+        let cpu_ms = i64::try_from(cpu_ms).unwrap_or(i64::MAX);
+        let per_s = recent.per_1000_ms(mono_ms, cpu_ms);
+        recent.look(mono_ms, cpu_ms);
+        Some(per_s? / 1_000.0)
     }
 
     /// The newest values.
@@ -168,6 +223,16 @@ impl AppState {
     /// Cancelled when plantroom stops.
     pub fn stop(&self) -> &CancellationToken {
         &self.0.handles.stop
+    }
+
+    /// What is watched is a simulated hospital. The first word on it counts.
+    pub fn watches_demo(&self, demo: Arc<dyn Demo>) {
+        self.0.demo.get_or_init(|| demo);
+    }
+
+    /// The simulated hospital, if this is one.
+    pub fn demo(&self) -> Option<Arc<dyn Demo>> {
+        self.0.demo.get().cloned()
     }
 
     /// Names this process, at random: a client that knows another has missed a restart.

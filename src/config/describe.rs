@@ -36,7 +36,11 @@ fn summary(plan: &Plan, out: &mut Formatter<'_>) -> fmt::Result {
         0 => String::new(),
         derived => format!(", {derived} of them derived"),
     };
-    writeln!(out, "{} assets, {} points{derived}", plan.assets.len(), plan.points.len())?;
+    let feeds = match plan.feeds.len() {
+        0 => String::new(),
+        feeds => format!(", {feeds} feeds"),
+    };
+    writeln!(out, "{} assets{feeds}, {} points{derived}", plan.assets.len(), plan.points.len())?;
     writeln!(out, "{}", history(&plan.history))?;
     for bus in &plan.buses {
         let points: usize = bus.devices.iter().map(|device| device.registers.len()).sum();

@@ -80,6 +80,10 @@ codes! {
     UnknownReference = "unknown-reference",
     /// Assets that are in each other.
     AssetCycle = "asset-cycle",
+    /// A feed that needs more assets than supply it.
+    Feed = "feed",
+    /// Assets that feed each other with one medium.
+    FeedCycle = "feed-cycle",
     /// Listening where anyone could reach it, without sign-in.
     NotLoopback = "not-loopback",
     /// A value that ends beyond register 65535.

@@ -64,6 +64,12 @@ pub const STATES_MAX: usize = 256;
 pub const TOPIC_VALUES_MAX: usize = 4_096;
 /// Most texts that stand for assets in a topic.
 pub const NAMES_MAX: usize = 65_536;
+/// Most quantities of an asset that come first.
+pub const KEY_MAX: usize = 16;
+/// Most assets that supply together in one feed.
+pub const FEED_FROM_MAX: usize = 64;
+/// Most assets that are supplied by one feed.
+pub const FEED_TO_MAX: usize = 4_096;
 /// Most earlier names of a point.
 pub const FORMERLY_MAX: usize = 64;
 /// Most bytes of one cell of a point list; more is a quote that was not closed.

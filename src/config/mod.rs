@@ -3,8 +3,8 @@
 //! Reading order: `spec` (the files as they are written), `check` (the walk of the tree against
 //! the schema), `leaf` (units, durations, names ...), `points` (lists in CSV become the same
 //! registers), `certificates` (the files of TLS can be used), `validate` (what only the whole can show),
-//! [`plan`](Plan) (the result, with `link` and `encoding` for Modbus, `topic` and `pattern` for MQTT, and
-//! `conditioning` for what is done to readings), `diagnostic` (messages that point).
+//! [`plan`](Plan) (the result, with `link` and `encoding` for Modbus, `topic` and `pattern` for MQTT,
+//! `conditioning` for what is done to readings, and `system` for what a hospital's plant is divided into), `diagnostic` (messages that point).
 //!
 //! **Invariant:** never dials, never reads the clock. A secret never reaches a message.
 
@@ -12,6 +12,7 @@ mod encoding;
 mod link;
 mod conditioning;
 mod pattern;
+mod system;
 mod plan;
 mod topic;
 mod spec;
@@ -36,6 +37,7 @@ pub use pattern::{Level, PatternError, TOPIC_BYTES_MAX, TopicPattern, next_level
 pub use plan::*;
 pub use schema::schema;
 pub use source::{Disk, Files};
+pub use system::System;
 pub use topic::{
     AssetFrom, ByteCell, ByteSource, Column, Form, QualityFrom, TimeFormat, TimeFrom, Topic, TopicValue,
     Verdict, Where, Written,

@@ -3,9 +3,13 @@
 use super::conditioning::Conditioning;
 use super::encoding::{Encoding, Order};
 use super::link::Link;
+use super::system::System;
 use super::topic::Topic;
 use crate::expr::Formula;
 use crate::point::{Address, Decimal, Declared, Name, Names, Unit, ValueKind};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -20,6 +24,8 @@ pub struct Plan {
     pub history: History,
     /// Building, floors, rooms and machines, parents before children.
     pub assets: Vec<Asset>,
+    /// What feeds what, in the order of the files; no circle within a medium.
+    pub feeds: Vec<Feed>,
     /// All points, in the order of the files; addresses are unique.
     pub points: Vec<Point>,
     /// Modbus lines.
@@ -122,6 +128,66 @@ pub struct Asset {
     pub name: Names,
     /// What it is in or part of.
     pub parent: Option<Name>,
+    /// The system it belongs to: its own word, else that of its class, else that of the nearest asset above it.
+    pub system: Option<System>,
+    /// Its quantities that a person wants first, in this order; each is a point of it.
+    pub key: Vec<Name>,
+    /// Between which values a quantity of it is as it should be, both ends inclusive, in the unit of the point.
+    pub normal: BTreeMap<Name, (Decimal, Decimal)>,
+}
+
+impl Asset {
+    /// One of which no more is known.
+    pub fn plain(id: Name, class: &str, name: Names, parent: Option<Name>) -> Asset {
+        let (class, key, normal) = (class.to_owned(), Vec::new(), BTreeMap::new());
+        Asset { id, class, name, parent, system: None, key, normal }
+    }
+}
+
+/// Assets that supply others, each of `from` each of `to`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// With what.
+    pub medium: Medium,
+    /// The assets that supply; at least one.
+    pub from: Vec<Name>,
+    /// The assets that are supplied; at least one.
+    pub to: Vec<Name>,
+    /// How many of `from` must work so that `to` is supplied: from 1 to all of them.
+    pub needs: usize,
+}
+
+/// What assets supply each other with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Medium {
+    /// Electricity.
+    Power,
+    /// Medical gases and vacuum, fuel gas.
+    Gas,
+    /// Cold, hot, chilled and waste water.
+    Water,
+    /// Conditioned air.
+    Air,
+    /// Heating water and steam.
+    Heat,
+    /// Data.
+    Network,
+}
+
+impl Medium {
+    /// Its word in files and answers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Medium::Power => "power",
+            Medium::Gas => "gas",
+            Medium::Water => "water",
+            Medium::Air => "air",
+            Medium::Heat => "heat",
+            Medium::Network => "network",
+        }
+    }
 }
 
 /// A point and how its readings are made; where they come from is in [`Bus`] and [`Broker`].

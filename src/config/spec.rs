@@ -6,7 +6,8 @@ use super::leaf::{
     Pattern, Pointer, ProfileName, Rate, Spot, TimeWord, Zone,
 };
 use super::{
-    Column, Encoding, Link, Order, Secret, Verdict as PlanVerdict, Written as PlanWritten, limits, plan,
+    Column, Encoding, Link, Medium, Order, Secret, System, Verdict as PlanVerdict, Written as PlanWritten,
+    limits, plan,
 };
 use crate::point::{Address, Decimal, Name, Names, Unit, ValueKind};
 use schemars::JsonSchema;
@@ -33,6 +34,9 @@ pub struct File {
     /// Building, rooms and machines, as a tree.
     #[serde(default)]
     pub assets: Vec<At<Asset>>,
+    /// What feeds what: power, gas, water, air, heat, network.
+    #[serde(default)]
+    pub feeds: Vec<At<Feed>>,
     /// Modbus lines.
     #[serde(default)]
     pub modbus: Vec<At<Bus>>,
@@ -209,9 +213,35 @@ pub struct Asset {
     pub name: Option<Text>,
     /// The asset it is in or part of.
     pub parent: Option<At<Name>>,
+    /// The system it belongs to: `hvac`. Default by its class, else that of the nearest asset above it.
+    pub system: Option<System>,
+    /// Quantities of it that a person wants first, in this order: `["power", "supply_temperature"]`.
+    #[serde(default)]
+    #[schemars(length(max = limits::KEY_MAX))]
+    pub key: Vec<At<Name>>,
+    /// Between which values a quantity is as it should be, in the unit of the point: `{ power = [0, 800] }`.
+    #[serde(default)]
+    pub normal: BTreeMap<String, At<[Decimal; 2]>>,
     /// Ids it had before; its points keep their history.
     #[serde(default)]
     pub formerly: Vec<Name>,
+}
+
+/// Assets that supply others.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Feed {
+    /// With what they supply them.
+    pub medium: Medium,
+    /// The assets that supply, each of them each of `to`.
+    #[schemars(length(min = 1, max = limits::FEED_FROM_MAX))]
+    pub from: Vec<At<Name>>,
+    /// The assets that are supplied.
+    #[schemars(length(min = 1, max = limits::FEED_TO_MAX))]
+    pub to: Vec<At<Name>>,
+    /// How many of `from` must work so that `to` is supplied; default all of them.
+    #[schemars(range(min = 1))]
+    pub needs: Option<At<u16>>,
 }
 
 /// A Modbus line: one connection.
@@ -245,6 +275,8 @@ pub struct Device {
     pub asset: At<Name>,
     /// Its register map: `acrel/adl400` is the file `devices/acrel/adl400.toml` beside the main file.
     pub profile: Option<At<ProfileName>>,
+    /// How sure its map is here: `site` once its readings were compared with its display.
+    pub certainty: Option<Certainty>,
     /// How often registers are read that do not say it themselves: 100ms to 1d, default 10s.
     pub interval: Option<At<Millis>>,
     /// What it can bear, where that is not what its profile says.

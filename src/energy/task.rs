@@ -187,6 +187,7 @@ mod tests {
             http: Http { listen: ([127, 0, 0, 1], 0).into() },
             history: crate::config::History::default(),
             assets: Vec::new(),
+            feeds: Vec::new(),
             points: vec![Point {
                 address: "main/energy".parse().unwrap(),
                 formerly: Vec::new(),

@@ -7,7 +7,7 @@
 //! clients publish nothing.
 
 mod ack;
-mod decode;
+pub(crate) mod decode;
 pub mod modbus;
 pub mod mqtt;
 

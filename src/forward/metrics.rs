@@ -24,6 +24,7 @@ pub struct Metrics {
     lag_records: Family<TargetLabels, Gauge>,
     lag_seconds: Family<TargetLabels, Gauge>,
     last_success_seconds: Family<TargetLabels, Gauge>,
+    drain_seconds: Family<TargetLabels, Gauge>,
 }
 
 /// The counters of one target.
@@ -45,6 +46,8 @@ pub struct TargetMetrics {
     pub lag_seconds: Gauge,
     /// When the target last took lines. Unix seconds.
     pub last_success_seconds: Gauge,
+    /// Until all of them are delivered at the pace of the last minute; below 0 while they become no fewer. Seconds.
+    pub drain_seconds: Gauge,
 }
 
 impl Metrics {
@@ -65,6 +68,11 @@ impl Metrics {
             ("lag_records", "Records of the history not delivered yet", &self.lag_records),
             ("lag_seconds", "Age of the oldest reading not delivered yet", &self.lag_seconds),
             ("last_success_seconds", "Unix time the target last took lines", &self.last_success_seconds),
+            (
+                "drain_seconds",
+                "Until the backlog is delivered at the pace of the last minute, -1 unknown",
+                &self.drain_seconds,
+            ),
         ];
         for (name, help, family) in gauges {
             registry.register(name, help, family.clone());
@@ -83,6 +91,7 @@ impl Metrics {
             lag_records: self.lag_records.get_or_create_owned(&labels),
             lag_seconds: self.lag_seconds.get_or_create_owned(&labels),
             last_success_seconds: self.last_success_seconds.get_or_create_owned(&labels),
+            drain_seconds: self.drain_seconds.get_or_create_owned(&labels),
         }
     }
 }

@@ -30,7 +30,7 @@ mod store;
 mod metrics;
 
 pub use config::{BuildError, Mapping, Written};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, TargetMetrics};
 pub use task::{Parts, Status, Task};
 
 #[cfg(test)]

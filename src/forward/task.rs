@@ -12,6 +12,7 @@ use crate::db::{Db, DbError};
 use crate::historian::{Follower, History, HistoryError, Seq};
 use crate::net::Backoff;
 use crate::point::{Batch, Name};
+use crate::telemetry::Recent;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,6 +74,8 @@ pub struct Task {
     /// Read and not delivered.
     ahead: VecDeque<(Seq, Arc<Batch>)>,
     backoff: Backoff,
+    /// How fast the backlog falls.
+    backlog: Recent,
 }
 
 /// Lines of whole records.
@@ -119,6 +122,7 @@ impl Task {
             cursor,
             ahead: VecDeque::new(),
             backoff: Backoff::new(RETRY.0, RETRY.1, seed),
+            backlog: Recent::default(),
             target: target.clone(),
         })
     }
@@ -206,10 +210,15 @@ impl Task {
         Ok(())
     }
 
-    fn measure(&self) {
+    fn measure(&mut self) {
         let head = *self.log.history().head().borrow();
         let records = if self.ahead.is_empty() { 0 } else { head.0.saturating_sub(self.cursor.0) };
-        self.metrics.lag_records.set(i64::try_from(records).unwrap_or(i64::MAX));
+        let (records, now) = (i64::try_from(records).unwrap_or(i64::MAX), self.clock.mono().0);
+        self.metrics.lag_records.set(records);
+        let drained_ms = self.backlog.until_zero_ms(now, records);
+        self.backlog.look(now, records);
+        let drained_s = drained_ms.map_or(-1, |ms| i64::try_from(ms.div_ceil(1_000)).unwrap_or(i64::MAX));
+        self.metrics.drain_seconds.set(drained_s);
         let oldest = self.ahead.front().map(|(_, batch)| self.clock.utc().since_ms(batch.received_at));
         self.metrics.lag_seconds.set(oldest.map_or(0, |ms| ms.max(0) / 1_000));
     }

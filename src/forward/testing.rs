@@ -4,12 +4,8 @@ use crate::config::{Asset, Http, Plan, Point, Site, Target};
 use crate::point::{Catalogue, Decimal, Declared, Names, ValueKind};
 
 pub fn asset(id: &str, class: &str, parent: Option<&str>) -> Asset {
-    Asset {
-        id: id.parse().unwrap(),
-        class: class.to_owned(),
-        name: Names::or_id(None, None, id),
-        parent: parent.map(|parent| parent.parse().unwrap()),
-    }
+    let parent = parent.map(|parent| parent.parse().unwrap());
+    Asset::plain(id.parse().unwrap(), class, Names::or_id(None, None, id), parent)
 }
 
 pub fn point(address: &str) -> Point {
@@ -41,6 +37,7 @@ pub fn plan() -> Plan {
             asset("main-meter", "Electrical_Meter", Some("plant-room")),
             asset("roof", "Weather_Station", None),
         ],
+        feeds: Vec::new(),
         points: vec![point("main-meter/energy"), point("roof/temperature")],
         buses: Vec::new(),
         brokers: Vec::new(),

@@ -10,8 +10,8 @@ use super::{CatalogueError, Texts};
 use crate::clock::Clock;
 use crate::field::{Ack, acks};
 use crate::point::{
-    Address, Batch, CatalogueEntry, Decimal, PointId, Quality, Reading, Severity, TextId, UtcMs, Value,
-    ValueKind,
+    Address, Batch, Catalogue, CatalogueEntry, Decimal, PointId, Quality, Reading, Severity, TextId, UtcMs,
+    Value, ValueKind,
 };
 use crate::readings::HistorianFeed;
 use crate::readings::engine::SOURCE_AHEAD_MAX_MS;
@@ -140,6 +140,41 @@ impl Importer {
         Ok(taken)
     }
 
+    /// The points there are, with their numbers.
+    pub async fn points(&self) -> Result<Catalogue, ImportError> {
+        Ok(self.history.catalogue().await?)
+    }
+
+    /// Takes readings in, by the devices that gave them: for who has them as numbers and by the million.
+    /// Each device's become one batch. What is there already is only looked for if it is said that
+    /// some may be. They are on disk when this returns.
+    pub async fn take_readings(
+        &self,
+        devices: Vec<(Arc<str>, Vec<Reading>)>,
+        may_be_there: bool,
+    ) -> Result<(), ImportError> {
+        let mut batches = Vec::with_capacity(devices.len());
+        for (device, mut readings) in devices {
+            if may_be_there {
+                let mut wanted = readings.iter().map(|one| ((one.point, one.at), *one)).collect();
+                self.drop_known(&mut wanted).await?;
+                readings.retain(|one| wanted.contains_key(&(one.point, one.at)));
+            }
+            batches.extend(readings.chunks(ROWS_MAX).map(|some| (Arc::clone(&device), some.to_vec())));
+        }
+        let Ok(parts @ 1..) = u32::try_from(batches.len()) else { return Ok(()) };
+        let (acks, mut committed) = acks();
+        let ack = acks.handle(Ack { epoch: 0, packet: 1 }, parts);
+        drop(acks);
+        for (device, readings) in batches {
+            let batch = self.batch(device, readings);
+            let feed = HistorianFeed { batch: Arc::new(batch), ack: Some(ack.clone()), lost_before: None };
+            self.feeds.send(feed).await.map_err(|_| ImportError::Stopped)?;
+        }
+        drop(ack);
+        committed.recv().await.map(drop).ok_or(ImportError::Stopped)
+    }
+
     /// One reading for each point and instant.
     async fn readings(&self, rows: &[Row]) -> Result<BTreeMap<(PointId, UtcMs), Reading>, ImportError> {
         let (catalogue, now) = (self.history.catalogue().await?, self.clock.utc());
@@ -180,19 +215,19 @@ impl Importer {
     }
 
     async fn store(&self, readings: Vec<Reading>) -> Result<(), ImportError> {
-        let batch = Batch {
-            device: DEVICE.into(),
-            source_at: None,
-            received_at: self.clock.utc(),
-            at_error_ms: 0,
-            readings,
-        };
+        let batch = self.batch(DEVICE.into(), readings);
         let (acks, mut committed) = acks();
         let ack = Some(acks.handle(Ack { epoch: 0, packet: 1 }, 1));
         drop(acks);
         let feed = HistorianFeed { batch: Arc::new(batch), ack, lost_before: None };
         self.feeds.send(feed).await.map_err(|_| ImportError::Stopped)?;
         committed.recv().await.map(drop).ok_or(ImportError::Stopped)
+    }
+}
+
+impl Importer {
+    fn batch(&self, device: Arc<str>, readings: Vec<Reading>) -> Batch {
+        Batch { device, source_at: None, received_at: self.clock.utc(), at_error_ms: 0, readings }
     }
 }
 

@@ -30,6 +30,7 @@ pub mod query;
 mod sealed;
 pub mod keep;
 mod room;
+mod status;
 mod segments;
 #[cfg(test)]
 mod suite;
@@ -57,6 +58,7 @@ pub use journal::{JournalError, Seq};
 pub use keep::{Retention, Shed};
 pub use metrics::Metrics;
 pub use room::{Ballast, Room};
+pub use status::Status;
 pub use texts::Texts;
 
 use crate::clock::{Clock, Now, Watch};

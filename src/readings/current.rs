@@ -154,7 +154,7 @@ impl Current {
     }
 
     /// Visits the slots of `ids` in order, taking a lock once for each run within one shard.
-    fn visit(&self, ids: &[PointId], mut each: impl FnMut(usize, Option<CurrentValue>)) {
+    pub fn visit(&self, ids: &[PointId], mut each: impl FnMut(usize, Option<CurrentValue>)) {
         let mut done = 0;
         while let Some(first) = ids.get(done) {
             let shard = place(*first).0;

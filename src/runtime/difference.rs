@@ -5,7 +5,7 @@
 //! The rest is held by tasks that were built from it: it takes a restart, which is a matter of
 //! seconds and loses nothing that is on disk.
 
-use crate::config::{Bus, Plan, Point, Register, Secret};
+use crate::config::{Asset, Bus, Plan, Point, Register, Secret};
 use crate::point::{Address, Name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -16,7 +16,8 @@ pub enum Difference {
     /// They say the same.
     Nothing,
     /// Other devices, registers or points on these buses, in the order of the plan. None of them
-    /// if only what is said of a point changed, its name or its scale, or a derived point.
+    /// if only what is said of a point changed, its name or its scale, or a derived point; or what
+    /// pages show of assets: system, key, normal bands, feeds.
     Buses(Vec<Name>),
     /// What changed is built at the start only; for a person: "the rule oxygen-low, the site".
     NeedsRestart(String),
@@ -28,7 +29,7 @@ pub fn between(old: &Plan, new: &Plan) -> Difference {
         one("the site", &old.site, &new.site),
         one("the web server", &old.http, &new.http),
         one("the history", &old.history, &new.history),
-        many("asset", &old.assets, &new.assets, |asset| asset.id.to_string()),
+        many("asset", &things(old), &things(new), |asset| asset.id.to_string()),
         many("broker", &old.brokers, &new.brokers, |broker| broker.id.to_string()),
         many("target", &old.targets, &new.targets, |target| target.id.to_string()),
         (secrets(old) != secrets(new)).then(|| "a password or token".to_owned()),
@@ -45,7 +46,8 @@ pub fn between(old: &Plan, new: &Plan) -> Difference {
     }
     let changed = old.buses.iter().zip(&new.buses).filter(|(old, new)| old != new);
     let buses: Vec<Name> = changed.map(|(_, new)| new.id.clone()).collect();
-    if buses.is_empty() && same(&old.points, &new.points) && same(&old.derived, &new.derived) {
+    let shown = same(&old.assets, &new.assets) && old.feeds == new.feeds;
+    if shown && buses.is_empty() && same(&old.points, &new.points) && same(&old.derived, &new.derived) {
         return Difference::Nothing;
     }
     Difference::Buses(buses)
@@ -76,6 +78,13 @@ fn many<T: Debug>(what: &str, old: &[T], new: &[T], id: impl Fn(&T) -> String) -
         0 => format!("the {what} {first}"),
         more => format!("the {what} {first} and {more} more"),
     })
+}
+
+/// The assets without what only pages ask for.
+fn things(plan: &Plan) -> Vec<Asset> {
+    let plain =
+        |asset: &Asset| Asset { system: None, key: Vec::new(), normal: BTreeMap::new(), ..asset.clone() };
+    plan.assets.iter().map(plain).collect()
 }
 
 fn secrets(plan: &Plan) -> Vec<&Secret> {
@@ -145,6 +154,17 @@ mod tests {
     #[test]
     fn the_same_configuration_is_no_difference() {
         assert_eq!(after(|_| {}), Difference::Nothing);
+    }
+
+    #[test]
+    fn what_pages_show_of_assets_needs_no_restart() {
+        assert_eq!(after(|plan| plan.feeds.clear()), Difference::Buses(vec![]));
+        assert_eq!(
+            after(|plan| plan.assets[0].key = vec!["power".parse().unwrap()]),
+            Difference::Buses(vec![])
+        );
+        let gone = after(|plan| drop(plan.assets.pop()));
+        assert!(matches!(gone, Difference::NeedsRestart(what) if what.starts_with("the asset ")));
     }
 
     #[test]

@@ -105,6 +105,7 @@ struct Field {
 
 struct Forward {
     parts: forward::Parts,
+    targets: api::Targets,
     mapping: watch::Receiver<Arc<forward::Mapping>>,
 }
 
@@ -114,6 +115,12 @@ struct Web {
     router: axum::Router,
     local: Option<Local>,
     state: api::AppState,
+}
+
+/// Who works on what is outside, for the API.
+fn drivers(field: &Field, forward: &Forward) -> api::Drivers {
+    let (buses, brokers) = (field.buses.clone(), field.brokers.clone());
+    api::Drivers { buses, brokers, targets: forward.targets.clone() }
 }
 
 /// What the verbs of the command line speak to: the same, and what only they may do.
@@ -180,8 +187,8 @@ impl Gateway {
         let plants = api::Plants::new(api::Plant::new(&plan, |address| catalogue.find(address)));
         let state = api::AppState::new(api::Handles {
             plant: plants.clone(),
-            buses: field.buses.clone(),
-            brokers: field.brokers.clone(),
+            drivers: drivers(&field, &forward),
+            readings: readings.metrics.clone(),
             current: readings.current.clone(),
             inspector,
             history: history.clone(),
@@ -232,9 +239,20 @@ impl Gateway {
         format!("http://{}/", self.web.address)
     }
 
+    /// What it watches is a simulated hospital, which the API shows and whose faults it begins and ends.
+    pub fn watches_demo(&self, demo: Arc<dyn api::Demo>) {
+        self.web.state.watches_demo(demo);
+    }
+
     /// To give it another configuration once it runs.
     pub fn reloader(&self) -> Reloader {
         self.reload.reloader()
+    }
+
+    /// To take readings from elsewhere in while it runs.
+    pub fn importer(&self) -> Importer {
+        let outlets = &self.stages.readings.task.outlets;
+        self.stages.historian.importer(outlets.historian.clone())
     }
 
     /// Runs until `stop`, or until a stage fails; then brings everything down in order. `Err` if
@@ -345,13 +363,18 @@ impl Wiring<'_> {
         let stop = self.supervisor.stop_token(Stage::Forward);
         for target in self.lines.now().0.targets.clone() {
             let (mapping, parts, stop) = (forward.mapping.clone(), forward.parts.clone(), stop.clone());
+            let targets = forward.targets.clone();
             let target = Arc::new(target);
             self.supervisor.driver(Stage::Forward, format!("target {}", target.id), move || {
                 let (target, mapping) = (Arc::clone(&target), mapping.clone());
-                let (parts, stop) = (parts.clone(), stop.clone());
+                let (parts, targets, stop) = (parts.clone(), targets.clone(), stop.clone());
                 async move {
                     match forward::Task::open(&target, mapping, &parts).await {
-                        Ok(task) => task.run(stop).await,
+                        Ok(task) => {
+                            let lane = targets.follow(&target.id, task.status());
+                            task.run(stop).await;
+                            drop(lane);
+                        }
                         Err(error) => {
                             tracing::error!(target = %target.id, %error, "A target cannot be opened.");
                         }
@@ -691,7 +714,8 @@ fn forward_parts(
         files: data.files(),
     };
     let (write, mapping) = watch::channel(Arc::new(forward::Mapping::new(plan, catalogue)?));
-    Ok((write, Forward { parts, mapping }))
+    let targets = api::Targets::new(plan, &parts.metrics);
+    Ok((write, Forward { parts, targets, mapping }))
 }
 
 #[cfg(test)]

@@ -18,11 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// the half hour (valley until 00:30, then peak), forwarded to `url`.
 pub fn plan(url: &str) -> Plan {
     let names = |id: &str| Names::or_id(None, None, id);
-    let asset = |id: &str, class: &str, parent: Option<&str>| Asset {
-        id: id.parse().unwrap(),
-        class: class.to_owned(),
-        name: names(id),
-        parent: parent.map(|parent| parent.parse().unwrap()),
+    let asset = |id: &str, class: &str, parent: Option<&str>| {
+        let parent = parent.map(|parent| parent.parse().unwrap());
+        Asset::plain(id.parse().unwrap(), class, names(id), parent)
     };
     let class = |id: &str, price: &str| TariffClass {
         id: id.parse().unwrap(),
@@ -41,6 +39,7 @@ pub fn plan(url: &str) -> Plan {
             asset("tower", "Building", None),
             asset("main-meter", "Electrical_Meter", Some("tower")),
         ],
+        feeds: Vec::new(),
         points: vec![Point {
             address: "main-meter/energy".parse().unwrap(),
             formerly: Vec::new(),

@@ -15,6 +15,9 @@ pub(super) struct Feed {
     pub(super) ids: Box<[PointId]>,
     pub(super) min_ms: u32,
     last: Mutex<Option<Encoded>>,
+    /// How often changes were encoded.
+    #[cfg(test)]
+    made: std::sync::atomic::AtomicUsize,
 }
 
 /// The changes of one step. `tail` is the message without its head, which names the subscription;
@@ -43,6 +46,8 @@ impl Feed {
                 let mut changed = Vec::new();
                 let until = world.current.changed(&self.ids, since, &mut changed);
                 let tail = (!changed.is_empty()).then(|| encode_changes(&changed, world).into());
+                #[cfg(test)]
+                self.made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let made = Encoded { since, tick, until, tail };
                 *last = Some(made.clone());
                 made
@@ -66,7 +71,13 @@ impl Feeds {
         if let Some(feed) = feeds.get(&key).and_then(Weak::upgrade) {
             return feed;
         }
-        let feed = Arc::new(Feed { ids: key.1.clone(), min_ms, last: Mutex::new(None) });
+        let feed = Arc::new(Feed {
+            ids: key.1.clone(),
+            min_ms,
+            last: Mutex::new(None),
+            #[cfg(test)]
+            made: std::sync::atomic::AtomicUsize::new(0),
+        });
         feeds.insert(key, Arc::downgrade(&feed));
         feed
     }
@@ -76,5 +87,13 @@ impl Feeds {
     pub(super) fn count(&self) -> usize {
         let feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.values().filter(|feed| feed.strong_count() > 0).count()
+    }
+
+    /// How often the changes of feeds that are watched were encoded.
+    #[cfg(test)]
+    pub(super) fn encodings(&self) -> usize {
+        let feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = |feed: Arc<Feed>| feed.made.load(std::sync::atomic::Ordering::Relaxed);
+        feeds.values().filter_map(Weak::upgrade).map(made).sum()
     }
 }

@@ -21,15 +21,16 @@ const MESSAGE_MAX: usize = 5_000 * 130 + 1_024;
 ///
 /// Text messages, one JSON object each; `t` names the kind. Times are UTC milliseconds.
 ///
-/// The client says `{"t":"hello","v":1,"epoch":null,"seq":null}` first, with the `epoch` and the
+/// The client says `{"t":"hello","v":2,"epoch":null,"seq":null}` first, with the `epoch` and the
 /// last event it knows if it comes back; then `{"t":"sub","id":1,"points":["a/b"],"min_ms":1000}`
 /// (or `"points":"*"`), `{"t":"unsub","id":1}` and `{"t":"vis","hidden":true}`: hidden, values
 /// stop and events go on; shown again, a snapshot comes.
 ///
 /// The server says `hi` (epoch, now, seq of the last event, tz, build); `snap` for each `sub`:
 /// parallel lists `points`, `v`, `q` (0 good, 1 uncertain, 2 bad), `r` (reason or null), `at`;
-/// `d` with changes as flat quintuples: place in the subscription minus the place before, value,
-/// q, r, at minus now; `ev` for every event of the log, in order; `hb` every 5 s; `resync`: drop
+/// `d` with changes: in `d` flat pairs of the place in the subscription minus the place before and
+/// the value; in `at` runs of the time minus now and for how many of the pairs in a row; in `q` runs of
+/// q, r and for how many; `ev` for every event of the log, in order; `hb` every 5 s; `resync`: drop
 /// everything and subscribe again; `err` with id, code and message. Values between two messages
 /// are skipped, events never. At most 64 subscriptions and 5,000 points on a connection, 256
 /// connections.

@@ -70,7 +70,7 @@ impl House {
     /// A session that has said hello.
     fn greeted(&self) -> Session {
         let mut session = Session::default();
-        session.receive(r#"{"t":"hello","v":1}"#, &self.world());
+        session.receive(r#"{"t":"hello","v":2}"#, &self.world());
         session
     }
 
@@ -112,6 +112,7 @@ fn plan(points: u32) -> config::Plan {
         http: config::Http { listen: ([127, 0, 0, 1], 0).into() },
         history: config::History::default(),
         assets: Vec::new(),
+        feeds: Vec::new(),
         points: (1..=points).map(point).collect(),
         buses: Vec::new(),
         brokers: Vec::new(),
@@ -130,7 +131,7 @@ fn the_bytes_of_every_message() {
     house.set(2, Some(Value::F64(0.1)), Quality::Uncertain(Reason::Stale));
     house.set(3, Some(Value::Text(house.texts.id("自动").unwrap())), Quality::Good);
     let mut session = Session::default();
-    let answer = session.receive(r#"{"t":"hello","v":1,"epoch":null,"seq":null}"#, &house.world());
+    let answer = session.receive(r#"{"t":"hello","v":2,"epoch":null,"seq":null}"#, &house.world());
     assert_eq!(
         answer,
         Answer {
@@ -157,7 +158,10 @@ fn the_bytes_of_every_message() {
     house.set(2, Some(Value::Bool(true)), Quality::Good);
     assert_eq!(
         session.tick(&house.world()),
-        [r#"{"t":"d","id":7,"now":1001000,"d":[1,12.60,0,null,-1,1,true,0,null,0,1,null,2,"timeout",-1]}"#]
+        [concat!(
+            r#"{"t":"d","id":7,"now":1001000,"d":[1,12.60,1,true,1,null],"#,
+            r#""at":[-1,1,0,1,-1,1],"q":[0,null,2,2,"timeout",1]}"#
+        )]
     );
     assert_eq!(encode_heartbeat(house.world().now), r#"{"t":"hb","now":1001000}"#);
     let event = Event {
@@ -177,13 +181,13 @@ fn the_bytes_of_every_message() {
 fn a_hello_that_comes_back_goes_on_where_it_was() {
     let house = House::new(1);
     for (hello, resync, after) in [
-        (json!({"t": "hello", "v": 1, "epoch": "e1", "seq": 12}), false, 12),
-        (json!({"t": "hello", "v": 1, "epoch": "e1", "seq": null}), false, 40),
-        (json!({"t": "hello", "v": 1, "seq": 40}), false, 40),
+        (json!({"t": "hello", "v": 2, "epoch": "e1", "seq": 12}), false, 12),
+        (json!({"t": "hello", "v": 2, "epoch": "e1", "seq": null}), false, 40),
+        (json!({"t": "hello", "v": 2, "seq": 40}), false, 40),
         // Another process, or a log that was restored from before.
-        (json!({"t": "hello", "v": 1, "epoch": "e0", "seq": 12}), true, 40),
-        (json!({"t": "hello", "v": 1, "epoch": "e1", "seq": 41}), true, 40),
-        (json!({"t": "hello", "v": 1, "epoch": "e1", "seq": -5}), false, 0),
+        (json!({"t": "hello", "v": 2, "epoch": "e0", "seq": 12}), true, 40),
+        (json!({"t": "hello", "v": 2, "epoch": "e1", "seq": 41}), true, 40),
+        (json!({"t": "hello", "v": 2, "epoch": "e1", "seq": -5}), false, 0),
     ] {
         let answer = Session::default().receive(&hello.to_string(), &house.world());
         assert_eq!(answer.events_after, Some(after), "{hello}");
@@ -197,7 +201,10 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     let house = House::new(2);
     let mut session = Session::default();
     let sub = |points: Json| json!({"t": "sub", "id": 1, "points": points});
-    assert_eq!(house.refusal(&mut session, &json!({"t": "hello", "v": 2})), "null unsupported_version");
+    for version in [1, 3] {
+        let hello = json!({"t": "hello", "v": version});
+        assert_eq!(house.refusal(&mut session, &hello), "null unsupported_version");
+    }
     assert_eq!(house.refusal(&mut session, &sub(json!("*"))), "null hello_first");
     assert_eq!(house.refusal(&mut session, &json!({"t": "vis", "hidden": true})), "null hello_first");
 
@@ -288,13 +295,79 @@ fn who_watches_the_same_in_step_shares_the_bytes() {
     assert!(std::sync::Arc::ptr_eq(first.tail.as_ref().unwrap(), second.tail.as_ref().unwrap()));
     // Whoever is not in step gets its own, complete.
     let other = slower.changes(since, &house.world());
-    assert!(other.tail.unwrap().contains("[1,8,0,null,0]"));
+    assert!(other.tail.unwrap().contains(r#""d":[1,8],"at":[0,1],"q":[0,null,1]"#));
     // What came within the tick is told in the next one.
     house.now_ms = 2_000;
-    assert!(a.changes(second.until, &house.world()).tail.unwrap().contains("[1,8,0,null,-995]"));
+    assert!(
+        a.changes(second.until, &house.world())
+            .tail
+            .unwrap()
+            .contains(r#""d":[1,8],"at":[-995,1],"q":[0,null,1]"#)
+    );
     assert_eq!(house.world().feeds.count(), 2);
     drop((a, b, slower));
     assert_eq!(house.feeds.count(), 0);
+}
+
+#[test]
+fn two_hundred_viewers_of_one_selection_are_one_encoding() {
+    let mut house = House::new(50);
+    let sub = json!({"t": "sub", "id": 1, "points": "*", "min_ms": 1_000});
+    let mut sessions: Vec<Session> = (0..200).map(|_| house.greeted()).collect();
+    // They come at different moments of a second, and see different snapshots.
+    for (n, session) in sessions.iter_mut().enumerate() {
+        house.now_ms = 1 + 4 * u32::try_from(n).unwrap();
+        house.good(7, &n.to_string());
+        house.tell(session, &sub);
+    }
+    let encoded = |house: &House, sessions: &mut [Session]| {
+        let before = house.feeds.encodings();
+        let told = sessions.iter_mut().map(|session| session.tick(&house.world()).len()).sum::<usize>();
+        (told, house.feeds.encodings() - before)
+    };
+    // In their first tick each may need its own; from then on they have heard the same.
+    house.now_ms = 1_000;
+    house.good(7, "-1");
+    assert_eq!(encoded(&house, &mut sessions).0, 200);
+    for tick in 2..5 {
+        house.now_ms = tick * 1_000;
+        house.good(8, &tick.to_string());
+        assert_eq!(encoded(&house, &mut sessions), (200, 1), "tick {tick}");
+    }
+    assert_eq!(house.feeds.count(), 1);
+}
+
+#[test]
+fn five_thousand_points_that_all_change_take_no_more_than_52_kb() {
+    const POINTS: u32 = 5_000;
+    let mut house = House::new(POINTS);
+    let mut session = house.greeted();
+    house.tell(&mut session, &json!({"t": "sub", "id": 1, "points": "*", "min_ms": 1_000}));
+    // A hundred devices of 50 points: an answer of 25 registers has one time, one device in fifty is dead. Four of
+    // five are measurements with one or two decimals, one a register of energy.
+    let value = |n: u32| match n % 5 {
+        0 => format!("{}.{:02}", 100_000 + 7 * n, n % 100),
+        1 | 2 => format!("{}.{}", 20 + n % 80, n % 10),
+        _ => format!("{}.{:02}", n % 500, n % 100),
+    };
+    for answer in 0..POINTS / 25 {
+        house.now_ms = 5 * answer;
+        let (dead, at) = (answer / 2 % 50 == 49, UtcMs(1_000_000 + i64::from(house.now_ms)));
+        let reading = |n: u32| Reading {
+            point: PointId(answer * 25 + n),
+            at,
+            value: (!dead).then(|| Value::Decimal(value(answer * 25 + n).parse().unwrap())),
+            quality: if dead { Quality::Bad(Reason::Timeout) } else { Quality::Good },
+        };
+        let (device, readings) = ("d".into(), (1..=25).map(reading).collect());
+        house.current.apply(&Batch { device, source_at: None, received_at: at, at_error_ms: 0, readings });
+    }
+    house.now_ms = 1_000;
+    let messages = session.tick(&house.world());
+    let [message] = messages.as_slice() else { panic!("{} messages", messages.len()) };
+    let parsed: Json = serde_json::from_str(message).unwrap();
+    assert_eq!(parsed["d"].as_array().unwrap().len(), 10_000);
+    assert!((35_000..=52_000).contains(&message.len()), "{} bytes", message.len());
 }
 
 /// A client of the protocol: keeps what it is told.
@@ -317,7 +390,13 @@ impl Mirror {
             return;
         }
         let mut place = 0;
-        for change in message["d"].as_array().unwrap().chunks(5) {
+        let changes = message["d"].as_array().unwrap();
+        for (runs, width) in [("at", 2), ("q", 3)] {
+            let counts =
+                message[runs].as_array().unwrap().chunks(width).map(|run| run[width - 1].as_u64().unwrap());
+            assert_eq!(counts.sum::<u64>() * 2, changes.len() as u64, "{runs} {message}");
+        }
+        for change in changes.chunks(2) {
             place += usize::try_from(change[0].as_u64().unwrap()).unwrap();
             self.values[place] = change[1].clone();
         }

@@ -40,6 +40,18 @@ pub struct Report {
     detail: Option<String>,
 }
 
+impl Report {
+    /// Of every part that reported.
+    pub(super) fn all(state: &AppState) -> Vec<Report> {
+        let part = |(part, state): (&'static str, Result<(), String>)| Report {
+            part,
+            ok: state.is_ok(),
+            detail: state.err(),
+        };
+        state.health().report().into_iter().map(part).collect()
+    }
+}
+
 /// Tell that the process serves
 #[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = Alive), Failure))]
 pub async fn get_health(_viewer: Viewer) -> Json<Alive> {
@@ -57,12 +69,7 @@ pub async fn get_health(_viewer: Viewer) -> Json<Alive> {
     )
 )]
 pub async fn get_readiness(_viewer: Viewer, State(state): State<AppState>) -> (StatusCode, Json<Ready>) {
-    let part = |(part, state): (&'static str, Result<(), String>)| Report {
-        part,
-        ok: state.is_ok(),
-        detail: state.err(),
-    };
-    let parts: Vec<Report> = state.health().report().into_iter().map(part).collect();
+    let parts = Report::all(&state);
     let (code, status) = match parts.as_slice() {
         [] => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
         parts if parts.iter().all(|part| part.ok) => (StatusCode::OK, "ok"),

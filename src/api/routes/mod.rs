@@ -2,6 +2,9 @@
 
 pub mod site;
 pub mod assets;
+pub mod systems;
+pub mod overview;
+pub mod feeds;
 pub mod points;
 pub mod values;
 pub mod making;
@@ -16,6 +19,8 @@ pub mod work_orders;
 pub mod energy;
 pub mod try_out;
 pub mod try_mapping;
+pub mod demo;
 pub mod events;
 pub mod import;
 pub mod health;
+pub mod status;

@@ -97,6 +97,17 @@ pub enum Kind {
     Text,
 }
 
+impl From<ValueKind> for Kind {
+    fn from(kind: ValueKind) -> Kind {
+        match kind {
+            ValueKind::Decimal => Kind::Decimal,
+            ValueKind::F64 => Kind::Float,
+            ValueKind::Bool => Kind::Bool,
+            ValueKind::Text => Kind::Text,
+        }
+    }
+}
+
 /// A point with its newest value.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PointNow {
@@ -121,12 +132,7 @@ impl Point {
             unit: plan.unit.to_string(),
             symbol: plan.unit.symbol(),
             decimals: plan.decimals,
-            kind: match plan.kind {
-                ValueKind::Decimal => Kind::Decimal,
-                ValueKind::F64 => Kind::Float,
-                ValueKind::Bool => Kind::Bool,
-                ValueKind::Text => Kind::Text,
-            },
+            kind: plan.kind.into(),
             stale_after_ms: plan.stale_after_ms,
             hold_ms: plan.hold_ms(),
             range: plan.range.map(|(low, high)| [low.into(), high.into()]),

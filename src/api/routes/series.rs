@@ -3,7 +3,9 @@
 use crate::api::error::{ApiError, Failure};
 use crate::api::extract::{Query, limit, moment};
 use crate::api::plant::PlantPoint;
-use crate::api::series::{Asked, Encoded, Format, Frame, Grid, Table, json, points, span, stream, trust};
+use crate::api::series::{
+    Asked, Encoded, Format, Frame, Grid, POINTS_MAX, Table, json, points, span, stream, trust,
+};
 use crate::api::state::AppState;
 use crate::api::viewer::Viewer;
 use crate::api::wire::{NumberWire, ReadingWire, ValueWire};
@@ -30,7 +32,7 @@ const LIMIT_DEFAULT: u32 = 5_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct SeriesQuery {
-    /// Up to 24 addresses with commas between them, each once.
+    /// Up to 320 addresses with commas between them, each once; with `cut=raw` up to 24.
     #[param(value_type = String, example = "main-meter/energy")]
     points: Option<String>,
     /// From this instant, UTC milliseconds or RFC 3339; a day before `to` if not given.
@@ -448,7 +450,8 @@ pub async fn get_statistics(
     Query(query): Query<StatisticsQuery>,
 ) -> Result<Json<StatisticsAnswer>, ApiError> {
     let window = span(&state, query.from.as_deref(), query.to.as_deref())?;
-    let (points, trust) = (points(&state, query.points.as_deref())?, trust(query.trust.as_deref())?);
+    let (points, trust) =
+        (points(&state, query.points.as_deref(), POINTS_MAX)?, trust(query.trust.as_deref())?);
     let now = state.clock().utc();
     let asked = points.iter().map(|point| (point.id, point.reckoning(trust, now))).collect();
     let found = state.history().statistics(asked, window).await?;
@@ -517,7 +520,7 @@ pub async fn get_as_of(
     Query(query): Query<AsOfQuery>,
 ) -> Result<Json<AsOfAnswer>, ApiError> {
     let at = moment("at", query.at.as_deref())?.unwrap_or_else(|| state.clock().utc());
-    let points = points(&state, query.points.as_deref())?;
+    let points = points(&state, query.points.as_deref(), POINTS_MAX)?;
     let found = state.history().as_of(ids(&points), at).await?;
     let item = |(point, known): (&Arc<PlantPoint>, query::AsOf)| {
         let wire = |row: Row| {

@@ -13,5 +13,5 @@ mod body;
 
 pub use body::stream;
 pub use encode::{Encoded, Format, Frame, json};
-pub use question::{Asked, Grid, points, span, trust};
+pub use question::{Asked, Grid, POINTS_MAX, points, span, trust};
 pub use table::Table;

@@ -12,8 +12,11 @@ use axum::http::StatusCode;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
-/// Points of one question at most.
-const POINTS_MAX: usize = 24;
+/// Points of one question for readings or figures at most.
+pub const POINTS_MAX: usize = 24;
+/// Points of one question for windows at most: a page of small charts asks for all of them at once. `CELLS_MAX` bounds
+/// the work.
+const CHARTED_MAX: usize = 320;
 /// Columns of a chart at most.
 const COLUMNS_MAX: i64 = 10_000;
 /// Windows of one point at most.
@@ -67,9 +70,10 @@ impl Asked {
         window: Window,
         (cut, figures, trust): (Option<&str>, Option<&str>, Option<&str>),
     ) -> Result<Asked, ApiError> {
-        let (points, trust) = (points(state, list)?, self::trust(trust)?);
-        let plant = state.plant();
         let cut = cut.unwrap_or("columns:1200");
+        let most = if cut == "raw" { POINTS_MAX } else { CHARTED_MAX };
+        let (points, trust) = (points(state, list, most)?, self::trust(trust)?);
+        let plant = state.plant();
         let grid = match (cut, figures) {
             ("raw", None) => Grid::Raw,
             ("raw", Some(figures)) => {
@@ -115,15 +119,15 @@ impl PlantPoint {
     }
 }
 
-/// The points of a list with commas between them, each named once.
-pub fn points(state: &AppState, list: Option<&str>) -> Result<Vec<Arc<PlantPoint>>, ApiError> {
-    let allowed = format!("1 to {POINTS_MAX} addresses with commas between them, each once");
+/// The points of a list with commas between them, each named once, at most so many.
+pub fn points(state: &AppState, list: Option<&str>, most: usize) -> Result<Vec<Arc<PlantPoint>>, ApiError> {
+    let allowed = format!("1 to {most} addresses with commas between them, each once");
     let Some(list) = list else { return Err(ApiError::missing("points", allowed)) };
     let plant = state.plant();
     let mut points: Vec<Arc<PlantPoint>> = Vec::new();
     for address in list.split(',') {
         let point = plant.find_text(address).ok_or_else(|| unknown(address))?;
-        if points.len() == POINTS_MAX || points.iter().any(|known| known.id == point.id) {
+        if points.len() == most || points.iter().any(|known| known.id == point.id) {
             return Err(ApiError::parameter("points", list, allowed));
         }
         points.push(Arc::clone(point));

@@ -1,11 +1,12 @@
-//! The asset tree: ids once, parents that exist, no circle; parents before children.
+//! The asset tree: ids once, parents that exist, no circle; parents before children, and the system of each.
 
 use super::super::diagnostic::{Code, Problem};
+use super::super::leaf::At;
 use super::super::source::Place;
 use super::super::spec::{self, File, Text};
-use super::super::{Asset, Part};
+use super::super::{Asset, Part, System};
 use super::{Context, Ids};
-use crate::point::Name;
+use crate::point::{Decimal, Name};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The assets of the site.
@@ -15,6 +16,8 @@ pub struct Assets {
     pub ids: Ids,
     /// Earlier ids, oldest first.
     pub formerly: BTreeMap<Name, Vec<Name>>,
+    /// The system of each asset that has one.
+    systems: BTreeMap<Name, System>,
 }
 
 pub fn validate(parts: &[Part<File>], context: &mut Context<'_>) -> Assets {
@@ -51,18 +54,37 @@ pub fn validate(parts: &[Part<File>], context: &mut Context<'_>) -> Assets {
             break;
         }
         placed.extend(now.iter().map(|(_, asset)| &*asset.id));
-        assets.in_order.extend(now.into_iter().map(|(_, asset)| resolved(asset)));
+        for (_, asset) in now {
+            let asset = assets.resolved(asset);
+            assets.in_order.push(asset);
+        }
     }
     tell_circles(&waiting, context);
     assets
 }
 
-fn resolved(asset: &spec::Asset) -> Asset {
-    Asset {
-        id: asset.id.clone(),
-        class: asset.class.0.clone(),
-        name: Text::names(asset.name.as_ref(), &asset.id),
-        parent: asset.parent.as_ref().map(|parent| (**parent).clone()),
+impl Assets {
+    /// An asset whose parent stands among those before it.
+    fn resolved(&mut self, asset: &spec::Asset) -> Asset {
+        let above = asset.parent.as_ref().and_then(|parent| self.systems.get(&**parent).copied());
+        let system = asset.system.or_else(|| System::of_class(&asset.class.0)).or(above);
+        if let Some(system) = system {
+            self.systems.insert((*asset.id).clone(), system);
+        }
+        // What is not a name is told where the points are known.
+        let band = |(quantity, band): (&String, &At<[Decimal; 2]>)| {
+            let [low, high] = **band;
+            Some((quantity.parse().ok()?, (low, high)))
+        };
+        Asset {
+            id: asset.id.clone(),
+            class: asset.class.0.clone(),
+            name: Text::names(asset.name.as_ref(), &asset.id),
+            parent: asset.parent.as_ref().map(|parent| (**parent).clone()),
+            system,
+            key: asset.key.iter().map(|quantity| (**quantity).clone()).collect(),
+            normal: asset.normal.iter().filter_map(band).collect(),
+        }
     }
 }
 

@@ -211,6 +211,9 @@ impl<'a> DeviceWork<'a> {
     /// A map, or single registers of it, that somebody should compare with the display.
     fn unconfirmed(&self, written: &[Written<'_>], context: &mut Context<'_>) {
         let (device, part) = (self.device, self.part);
+        if device.certainty == Some(Certainty::Site) {
+            return;
+        }
         let place = device.profile.as_ref().map_or_else(|| part.place(&device.id), |name| part.place(name));
         if let (Some(name), Some(profile)) = (&device.profile, self.profile())
             && profile.content.device.certainty == Certainty::C

@@ -1,11 +1,14 @@
 //! What only the whole configuration can show: ids, references, ranges. Pure.
 //!
-//! Reading order: `assets` (the tree), `conditioning` (what is done to readings), `register` (one register,
+//! Reading order: `assets` (the tree), `feeds` (who supplies whom), `bands` (which points of an asset come first and
+//! what is normal for them), `conditioning` (what is done to readings), `register` (one register,
 //! alone), `layout` (the registers of a device among each other), `device` (its own registers over its
 //! profile's), `field` (buses), `topic` (what messages mean), `sender` (devices that send), `broker`,
 //! `derived`, `history`, `rules`, `energy`.
 
 mod assets;
+mod feeds;
+mod bands;
 mod conditioning;
 mod register;
 mod layout;
@@ -49,11 +52,13 @@ pub fn validate(
     context.one_main_file(parts);
     let (site, http) = (context.site(parts), context.http(parts));
     let assets = assets::validate(parts, &mut context);
+    let feeds = feeds::validate(parts, &assets.ids, &mut context);
     let zone = site.as_ref().map_or(jiff::tz::TimeZone::UTC, |site| site.zone.clone());
     let buses = field::buses(parts, library, &assets, &zone, &mut context);
     let client = site.as_ref().map_or_else(String::new, |site| format!("plantroom-{}", site.id));
     let brokers = broker::brokers(parts, library, &client, &assets, &zone, &mut context);
     let derived = derived::validate(parts, sources, &buses, &assets, &mut context);
+    bands::validate(parts, &mut context);
     let history = history::validate(parts, &assets.in_order, &mut context);
     // Rules and meters name points, meters name tariffs.
     let targets = context.targets(parts);
@@ -66,6 +71,7 @@ pub fn validate(
         http,
         history,
         assets: assets.in_order,
+        feeds,
         points: points.list,
         buses,
         brokers,

@@ -54,6 +54,6 @@ pub use frame::{Mismatch, ReadRequest, Refusal, RequestError};
 pub use holes::Holes;
 pub use metrics::Metrics;
 pub use plan::PlanError;
-pub use status::{BusStatus, DeviceStatus, StatusHandle};
+pub use status::{BusStatus, DeviceStatus, StatusHandle, Took};
 pub use store::{MIGRATIONS, keep, load};
 pub use task::{BuildError, Bus, Memo, Memory, NotTaken, Updates};

@@ -2,7 +2,7 @@
 
 use crate::point::UtcMs;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 /// A bus at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,50 @@ pub struct DeviceStatus {
     pub demoted: bool,
     /// How long it usually takes to answer beside the time on the wire, once known. Microseconds.
     pub latency_us: Option<u64>,
+    /// Its requests without an answer in time since the start, probes aside.
+    pub timeouts: u64,
+    /// How long it took to read it, of its last [`CYCLES_KEPT`] cycles; none before the first.
+    pub took: Option<Took>,
+}
+
+/// So many cycles of a device are looked back on.
+pub const CYCLES_KEPT: usize = 128;
+
+/// How long cycles took, from their first request to their last answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Took {
+    /// Half of them took no longer. Milliseconds.
+    pub p50_ms: u64,
+    /// Of twenty, nineteen took no longer. Milliseconds.
+    pub p95_ms: u64,
+}
+
+/// How long the last cycles took, milliseconds; the oldest gives way.
+#[derive(Debug, Default)]
+struct Cycles {
+    took_ms: Vec<u64>,
+    next: usize,
+}
+
+impl Cycles {
+    fn add(&mut self, took_ms: u64) {
+        match self.took_ms.get_mut(self.next) {
+            Some(oldest) => *oldest = took_ms,
+            None => self.took_ms.push(took_ms),
+        }
+        self.next = (self.next + 1) % CYCLES_KEPT;
+    }
+
+    /// By the nearest rank.
+    fn took(&self) -> Option<Took> {
+        let mut sorted = self.took_ms.clone();
+        sorted.sort_unstable();
+        let rank = |hundredths: usize| {
+            let rank = (sorted.len() * hundredths).div_ceil(100);
+            sorted.get(rank.saturating_sub(1)).copied()
+        };
+        Some(Took { p50_ms: rank(50)?, p95_ms: rank(95)? })
+    }
 }
 
 /// Where to read the status of one bus.
@@ -48,6 +92,9 @@ struct Cell {
     consecutive_failures: AtomicU32,
     demoted: AtomicBool,
     latency_us: AtomicU64,
+    timeouts: AtomicU64,
+    /// Taken by the bus once a cycle, and by whoever looks.
+    cycles: Mutex<Cycles>,
 }
 
 impl Cell {
@@ -58,6 +105,8 @@ impl Cell {
             consecutive_failures: AtomicU32::new(0),
             demoted: AtomicBool::new(false),
             latency_us: AtomicU64::new(UNKNOWN),
+            timeouts: AtomicU64::new(0),
+            cycles: Mutex::default(),
         }
     }
 }
@@ -101,6 +150,8 @@ impl StatusHandle {
                 consecutive_failures: cell.consecutive_failures.load(Ordering::Relaxed),
                 demoted: cell.demoted.load(Ordering::Relaxed),
                 latency_us: (latency_us != UNKNOWN).then_some(latency_us),
+                timeouts: cell.timeouts.load(Ordering::Relaxed),
+                took: cell.cycles.lock().unwrap_or_else(PoisonError::into_inner).took(),
             }
         };
         BusStatus {
@@ -120,6 +171,20 @@ impl StatusHandle {
         }
     }
 
+    /// A question to a device was not answered in time.
+    pub(super) fn timed_out(&self, index: usize) {
+        if let Some(cell) = self.cells().get(index) {
+            cell.timeouts.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A device was read from begin to end, or given up.
+    pub(super) fn took(&self, index: usize, took_ms: u64) {
+        if let Some(cell) = self.cells().get(index) {
+            cell.cycles.lock().unwrap_or_else(PoisonError::into_inner).add(took_ms);
+        }
+    }
+
     /// A cycle is over; `good_at` if it gave any value.
     pub(super) fn cycle(&self, index: usize, good_at: Option<UtcMs>, latency_us: Option<u64>) {
         let cells = self.cells();
@@ -133,5 +198,25 @@ impl StatusHandle {
             let failures = cell.consecutive_failures.load(Ordering::Relaxed).saturating_add(1);
             cell.consecutive_failures.store(failures, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_cycles_count_and_no_more() {
+        let mut cycles = Cycles::default();
+        assert_eq!(cycles.took(), None);
+        cycles.add(7);
+        assert_eq!(cycles.took(), Some(Took { p50_ms: 7, p95_ms: 7 }));
+        let mut cycles = Cycles::default();
+        (1..=20).rev().for_each(|ms| cycles.add(ms));
+        assert_eq!(cycles.took(), Some(Took { p50_ms: 10, p95_ms: 19 }));
+        // What was slow before is forgotten.
+        (0..CYCLES_KEPT).for_each(|_| cycles.add(1));
+        assert_eq!(cycles.took(), Some(Took { p50_ms: 1, p95_ms: 1 }));
+        assert_eq!(cycles.took_ms.len(), CYCLES_KEPT);
     }
 }

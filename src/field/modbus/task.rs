@@ -389,6 +389,9 @@ impl Poller {
         for (request, answer) in requests.iter().zip(answers) {
             if let Err(error) = &answer.outcome {
                 debug!(bus = %self.bus, device = %device.name, ?request, %error, "No values.");
+                if matches!(error, AskError::Timeout) {
+                    self.status.timed_out(index);
+                }
                 broken = broken.or_else(|| error.clone().broken());
             }
             let outcome = device.settle(answer, now);
@@ -419,6 +422,7 @@ impl Poller {
         };
         self.outlet.remember(device, changes);
         self.outlet.metrics.cycle_duration.observe(Duration::from_millis(took_ms).as_secs_f64());
+        self.status.took(index, took_ms);
         self.status.cycle(index, good_at, device.latency_us());
         let settled = self.agenda.ended(index, end, now.mono);
         self.outlet.metrics.skipped_cycles.inc_by(settled.skipped);

@@ -4,7 +4,7 @@ use super::plant::{declared, plan};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use plantroom::api::{self, AppState, Brokers, Buses, Handles, Plant, Plants};
+use plantroom::api::{self, AppState, Brokers, Buses, Drivers, Handles, Plant, Plants, Targets};
 use plantroom::clock::Clock;
 use plantroom::config::{Plan, Point};
 use plantroom::db::{Db, Migration, NewEvent};
@@ -14,7 +14,7 @@ use plantroom::historian::{self, Historian, History, Reach, Texts};
 use plantroom::point::{Batch, Catalogue, PointId, Quality, Reading, UtcMs, Value};
 use plantroom::readings::{self, Current, Feed, HistorianFeed, substitute};
 use plantroom::telemetry::{Health, Registry};
-use plantroom::{alarms, energy, work_orders};
+use plantroom::{alarms, energy, forward, work_orders};
 use prometheus_client::metrics::counter::Counter;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +30,12 @@ pub(super) const START: UtcMs = UtcMs(1_795_305_600_000);
 /// work (`start_paused`).
 pub(super) struct TestApp {
     pub(super) state: AppState,
+    pub(super) plants: Plants,
     pub(super) buses: Buses,
     pub(super) brokers: Brokers,
+    pub(super) targets: Targets,
+    pub(super) forwarded: forward::Metrics,
+    pub(super) counted: readings::Metrics,
     pub(super) router: Router,
     pub(super) clock: Clock,
     pub(super) current: Current,
@@ -42,10 +46,8 @@ pub(super) struct TestApp {
     questions: Option<mpsc::Receiver<readings::Question>>,
     history: History,
     catalogue: Catalogue,
-    db: Db,
     to_historian: mpsc::Sender<HistorianFeed>,
     to_alarms: mpsc::Sender<Feed>,
-    list: alarms::Alarms,
     by_hand: Option<mpsc::Receiver<substitute::Order>>,
     tasks: JoinSet<()>,
     _dir: tempfile::TempDir,
@@ -70,12 +72,7 @@ impl TestApp {
         let (by_persons, by_hand) = substitutions(&plan, &catalogue, &db, &clock, &texts).await;
 
         let (to_alarms, alarms_feed) = mpsc::channel(16);
-        let rules = alarms::rules(&plan, &catalogue).unwrap();
-        let metrics = alarms::Metrics::default();
-        let report = Box::new(|_| ());
-        let built = alarms::Task::build(rules, db.clone(), clock.clone(), alarms_feed, metrics, report).await;
-        let (alarms, task) = built.unwrap();
-        let list = alarms.clone();
+        let (alarms, task) = watch(&plan, &catalogue, &db, &clock, alarms_feed).await;
         tasks.spawn(task.run(stop.clone()));
 
         run_orders_and_energy(&plan, &catalogue, &db, &clock, &history, &stop, &mut tasks).await;
@@ -83,10 +80,13 @@ impl TestApp {
         let current = Current::new(&ids, clock.utc());
         let (inspector, questions) = readings::Inspector::new();
         let (health, buses, brokers) = (Health::default(), Buses::new(&plan), Brokers::new(&plan));
+        let (forwarded, counted) = (forward::Metrics::default(), readings::Metrics::default());
+        let targets = Targets::new(&plan, &forwarded);
+        let plants = Plants::new(Plant::new(&plan, |address| catalogue.find(address)));
         let state = AppState::new(Handles {
-            plant: Plants::new(Plant::new(&plan, |address| catalogue.find(address))),
-            buses: buses.clone(),
-            brokers: brokers.clone(),
+            plant: plants.clone(),
+            drivers: Drivers { buses: buses.clone(), brokers: brokers.clone(), targets: targets.clone() },
+            readings: counted.clone(),
             current: current.clone(),
             inspector,
             history: history.clone(),
@@ -95,7 +95,7 @@ impl TestApp {
             alarms,
             work_orders: work_orders::WorkOrders::new(db.clone(), clock.clone()),
             energy: energy::Energy::new(&plan, db.clone(), clock.clone()).unwrap(),
-            db: db.clone(),
+            db,
             registry: Registry::new(),
             health: health.clone(),
             clock: clock.clone(),
@@ -107,8 +107,12 @@ impl TestApp {
         TestApp {
             router: api::router(state.clone()),
             state,
+            plants,
             buses,
             brokers,
+            targets,
+            forwarded,
+            counted,
             clock,
             current,
             health,
@@ -117,10 +121,8 @@ impl TestApp {
             questions: Some(questions),
             history,
             catalogue,
-            db,
             to_historian,
             to_alarms,
-            list,
             by_hand: Some(by_hand),
             tasks,
             _dir: dir,
@@ -160,7 +162,7 @@ impl TestApp {
             texts: Box::new(move |word| texts.id(word)),
             words: Box::new(move |id| words.word(id)),
             clock: self.clock.clone(),
-            metrics: readings::Metrics::default(),
+            metrics: self.counted.clone(),
             limits: readings::Limits::default(),
             outlets,
             changes: mpsc::channel(1).1,
@@ -179,9 +181,14 @@ impl TestApp {
         field
     }
 
+    /// Another plan of the same points, as after a reload.
+    pub(super) fn replan(&self, plan: &Plan) {
+        self.plants.replace(Plant::new(plan, |address| self.catalogue.find(address)));
+    }
+
     /// How many alarms of a rule are not over.
     pub(super) async fn alarms(&self, rule: &str) -> usize {
-        let list = self.list.list(alarms::Filter::Open).await.unwrap();
+        let list = self.state.alarms().list(alarms::Filter::Open).await.unwrap();
         list.iter().filter(|alarm| alarm.rule == rule).count()
     }
 
@@ -303,7 +310,8 @@ impl TestApp {
     pub(super) async fn happen(&self, kind: &'static str, subject: String) -> i64 {
         let at = self.clock.utc();
         let body = serde_json::json!({"of": subject});
-        let append = self.db.write(move |tx| tx.append(NewEvent { at, kind, subject: &subject, body })).await;
+        let append =
+            self.state.db().write(move |tx| tx.append(NewEvent { at, kind, subject: &subject, body })).await;
         append.unwrap()
     }
 
@@ -355,6 +363,19 @@ async fn substitutions(
     let texts: readings::TextIds = Box::new(move |word| texts.id(word));
     let built = substitute::Task::build(db.clone(), clock.clone(), texts, orders, &known.collect()).await;
     (built.unwrap().0, by_hand)
+}
+
+async fn watch(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    db: &Db,
+    clock: &Clock,
+    feed: mpsc::Receiver<Feed>,
+) -> (alarms::Alarms, alarms::Task) {
+    let rules = alarms::rules(plan, catalogue).unwrap();
+    let (metrics, report) = (alarms::Metrics::default(), Box::new(|_| ()));
+    let built = alarms::Task::build(rules, db.clone(), clock.clone(), feed, metrics, report).await;
+    built.unwrap()
 }
 
 /// What is done with alarms, and with meters.

@@ -37,7 +37,7 @@ fn every_operation_has_a_summary_a_name_of_its_own_and_its_failures() {
             }
         }
     }
-    assert_eq!(names.len(), 36);
+    assert_eq!(names.len(), 45);
 }
 
 fn envelope() -> Value {

@@ -1,8 +1,8 @@
 //! A small hospital: a main meter with a tariff, an oxygen manifold with a rule, a fan, and a line.
 
 use plantroom::config::{
-    Asset, Bus, Cell, Condition, Device, DeviceLimits, Encoding, Http, Meter, Plan, Point, Register, Rule,
-    Site, State, Table, Tariff, TariffClass,
+    Asset, Bus, Cell, Condition, Device, DeviceLimits, Encoding, Feed, Http, Medium, Meter, Plan, Point,
+    Register, Rule, Site, State, System, Table, Tariff, TariffClass,
 };
 use plantroom::point::{Decimal, Declared, Names, ValueKind};
 
@@ -12,7 +12,7 @@ pub(super) fn names(zh: &str, en: &str) -> Names {
 
 fn asset(id: &str, class: &str, name: Names, parent: Option<&str>) -> Asset {
     let parent = parent.map(|parent| parent.parse().unwrap());
-    Asset { id: id.parse().unwrap(), class: class.into(), name, parent }
+    Asset::plain(id.parse().unwrap(), class, name, parent)
 }
 
 pub(super) fn point(address: &str, name: Names, unit: &str, kind: ValueKind) -> Point {
@@ -71,6 +71,26 @@ fn bus() -> Bus {
     }
 }
 
+fn assets() -> Vec<Asset> {
+    vec![
+        asset("main", "Building", names("主楼", "Main building"), None),
+        Asset {
+            system: Some(System::Electrical),
+            ..asset("main-meter", "Electrical_Meter", names("总表", "Main meter"), Some("main"))
+        },
+        Asset {
+            system: Some(System::MedicalGas),
+            ..asset("manifold", "Equipment", names("汇流排", "Oxygen manifold"), Some("main"))
+        },
+        Asset {
+            system: Some(System::Hvac),
+            key: vec!["speed".parse().unwrap(), "mode".parse().unwrap()],
+            normal: [("speed".parse().unwrap(), ("20".parse().unwrap(), "50.0".parse().unwrap()))].into(),
+            ..asset("fan", "Fan", names("风机", "Fan"), Some("main"))
+        },
+    ]
+}
+
 pub(super) fn plan() -> Plan {
     let pressure = Point {
         range: Some(("0".parse().unwrap(), "1000.0".parse().unwrap())),
@@ -90,12 +110,13 @@ pub(super) fn plan() -> Plan {
         },
         http: Http { listen: "127.0.0.1:8080".parse().unwrap() },
         history: plantroom::config::History::default(),
-        assets: vec![
-            asset("main", "Building", names("主楼", "Main building"), None),
-            asset("main-meter", "Electrical_Meter", names("总表", "Main meter"), Some("main")),
-            asset("manifold", "Equipment", names("汇流排", "Oxygen manifold"), Some("main")),
-            asset("fan", "Fan", names("风机", "Fan"), Some("main")),
-        ],
+        assets: assets(),
+        feeds: vec![Feed {
+            medium: Medium::Power,
+            from: vec!["main-meter".parse().unwrap()],
+            to: vec!["fan".parse().unwrap(), "manifold".parse().unwrap()],
+            needs: 1,
+        }],
         points: vec![
             point("main-meter/energy", names("电能", "Energy"), "kW.h", ValueKind::Decimal),
             pressure,

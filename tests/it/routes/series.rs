@@ -319,7 +319,22 @@ async fn twenty_four_points_come_in_the_order_asked_for() {
         assert!(firsts.eq((0..24).rev().map(f64::from)), "{cut}");
     }
     let all = addresses.join(",");
-    assert_eq!(app.get(&series(&format!("points={all}"))).await.failure(), "400 bad_parameter");
+    assert_eq!(app.get(&series(&format!("points={all}&cut=raw"))).await.failure(), "400 bad_parameter");
+    assert_eq!(app.get(&series(&format!("points={all}"))).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_small_charts_asks_once() {
+    let (app, addresses) = with_points(321).await;
+    let ask = |count: usize| {
+        format!(
+            "points={}&from=0&to=86400000&cut=columns:48&figures=min,mean,max",
+            addresses[..count].join(",")
+        )
+    };
+    let answer = app.get(&series(&ask(320))).await.json();
+    assert_eq!(answer["series"].as_array().unwrap().len(), 320);
+    assert_eq!(app.get(&series(&ask(321))).await.failure(), "400 bad_parameter");
 }
 
 #[tokio::test(start_paused = true)]
@@ -364,11 +379,11 @@ async fn a_wrong_question_is_pointed_at() {
     let app = TestApp::start().await;
     let hours = "from=0&to=3600000";
     for (query, code, words) in [
-        ("", "bad_parameter", "The parameter points is missing. It is 1 to 24 addresses"),
+        ("", "bad_parameter", "The parameter points is missing. It is 1 to 320 addresses"),
         (
             "points=fan/speed,fan/speed",
             "bad_parameter",
-            "The parameter points is \"fan/speed,fan/speed\". It is 1 to 24",
+            "The parameter points is \"fan/speed,fan/speed\". It is 1 to 320",
         ),
         ("points=fan/speed&cut=2d", "bad_parameter", "The parameter cut is \"2d\". It is raw, columns:N"),
         (
@@ -386,6 +401,11 @@ async fn a_wrong_question_is_pointed_at() {
             "points=fan/speed&trust=all",
             "bad_parameter",
             "The parameter trust is \"all\". It is usable or good.",
+        ),
+        (
+            "points=fan/speed,fan/speed&cut=raw",
+            "bad_parameter",
+            "The parameter points is \"fan/speed,fan/speed\". It is 1 to 24",
         ),
         ("points=fan/speed&cut=raw&limit=0", "bad_parameter", "The parameter limit is \"0\"."),
         (

@@ -74,7 +74,7 @@ async fn greets_shows_what_is_and_then_what_changes() {
     }
     let (_, change) = client.raw().await.unwrap();
     assert!(
-        change.starts_with(r#"{"t":"d","id":1,"now":"#) && change.contains(r#""d":[0,413.20,0,null,-"#),
+        change.starts_with(r#"{"t":"d","id":1,"now":"#) && change.contains(r#""d":[0,413.20],"at":[-"#),
         "{change}"
     );
 }
