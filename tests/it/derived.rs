@@ -5,11 +5,10 @@ use plantroom::clock::Clock;
 use plantroom::config::{self, Plan, Table};
 use plantroom::net;
 use plantroom::runtime::{Gateway, Reloaded};
-use plantroom::sim::modbus::SimModbus;
+use plantroom::sim::Hospital;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -124,8 +123,8 @@ async fn with_gateway<F: Future<Output = ()>>(
 async fn a_dew_point_is_on_the_page_raises_its_alarm_and_survives_a_restart_and_a_reload() {
     net::install_crypto();
     let (folder, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (plant, server) = SimModbus::bind(any, Clock::system(), 1).await.unwrap();
+    let hospital = Hospital::still(&plan(9, ""), Clock::system()).await.unwrap();
+    let plant = hospital.buses().remove(0);
     plant.hold(3, Table::Holding, 0, vec![250, 1_000]);
     let port = plant.local_addr().port();
     let test = async {
@@ -168,7 +167,7 @@ async fn a_dew_point_is_on_the_page_raises_its_alarm_and_survives_a_restart_and_
         .await;
         stop.cancel();
     };
-    let (served, ()) = tokio::join!(server.run(stop.clone()), test);
+    let (served, ()) = tokio::join!(hospital.run(Clock::system(), stop.clone()), test);
     served.unwrap();
 }
 
@@ -176,8 +175,8 @@ async fn a_dew_point_is_on_the_page_raises_its_alarm_and_survives_a_restart_and_
 async fn a_value_by_hand_holds_across_a_restart_and_makes_doubtful_what_is_reckoned_from_it() {
     net::install_crypto();
     let (folder, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (plant, server) = SimModbus::bind(any, Clock::system(), 1).await.unwrap();
+    let hospital = Hospital::still(&plan(9, ""), Clock::system()).await.unwrap();
+    let plant = hospital.buses().remove(0);
     plant.hold(3, Table::Holding, 0, vec![400, 800]);
     let port = plant.local_addr().port();
     let by_hand = |newest: &Value| newest["reason"] == "substituted" && newest["value"] == 25;
@@ -215,6 +214,6 @@ async fn a_value_by_hand_holds_across_a_restart_and_makes_doubtful_what_is_recko
         .await;
         stop.cancel();
     };
-    let (served, ()) = tokio::join!(server.run(stop.clone()), test);
+    let (served, ()) = tokio::join!(hospital.run(Clock::system(), stop.clone()), test);
     served.unwrap();
 }

@@ -6,11 +6,10 @@ use plantroom::config::{self, Plan, Table};
 use plantroom::net;
 use plantroom::point::CatalogueChange;
 use plantroom::runtime::{Gateway, Reloaded};
-use plantroom::sim::modbus::SimModbus;
+use plantroom::sim::Hospital;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -144,8 +143,8 @@ fn near(expected: f64) -> impl Fn(f64) -> bool {
 async fn a_changed_register_is_read_anew_and_the_other_device_misses_nothing() {
     net::install_crypto();
     let (folder, clock, stop) = (tempfile::tempdir().unwrap(), Clock::system(), CancellationToken::new());
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (plant, server) = SimModbus::bind(any, clock.clone(), 1).await.unwrap();
+    let hospital = Hospital::still(&plan(9, "0.001", ""), clock.clone()).await.unwrap();
+    let plant = hospital.buses().remove(0);
     plant.hold(3, Table::Holding, 0, vec![400, 77]);
     let port = plant.local_addr().port();
     let gateway = Gateway::build(plan(port, "0.001", ""), folder.path(), clock).await.unwrap();
@@ -187,7 +186,8 @@ async fn a_changed_register_is_read_anew_and_the_other_device_misses_nothing() {
         page.until("panel/second", 3, near(0.77)).await;
         stop.cancel();
     };
-    let (ended, served, ()) = tokio::join!(gateway.run(stop.clone()), server.run(stop.clone()), test);
+    let (ended, served, ()) =
+        tokio::join!(gateway.run(stop.clone()), hospital.run(Clock::system(), stop.clone()), test);
     ended.unwrap();
     served.unwrap();
     assert!(reloader.reload(plan(port, "0.001", "")).await.is_err(), "it has ended");

@@ -3,10 +3,14 @@
 use super::calendar;
 use super::course::{Course, Courses};
 use super::people::people;
-use super::state::{Knot, Moment, State};
+use super::state::{Knot, Moment, State, ms};
 use super::weather::weather;
 use crate::point::{Address, UtcMs};
 use std::collections::BTreeMap;
+
+const HOUR_MS: f64 = 3_600_000.0;
+/// The two points of Gauss and Legendre lie so far from the middle of a span, in halves of it: 1/sqrt(3).
+const GAUSS: f64 = 0.577_350_269_189_625_8;
 
 /// Something that flows, in its unit an hour or in kW: straight from knot to knot, and what faults add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub(super) enum Source {
     Own,
     /// What others come to, each times a factor.
     Sum(Vec<(Flow, f64)>),
+    /// As much of another as a fault is strong.
+    Part(Flow, Fault),
 }
 
 /// The hospital as its parts are added; parts that are used by others come first.
@@ -49,6 +55,8 @@ pub(super) struct Model {
     pub(super) flows: Vec<Source>,
     /// What faults add to a flow: size in the flow's unit at full strength.
     pub(super) leaks: Vec<Vec<(Fault, f64)>>,
+    /// Faults that take a flow away, each as much of it as it is strong.
+    cuts: Vec<Vec<Fault>>,
     pub(super) stocks: Vec<Vec<(Flow, f64)>>,
     pub(super) faults: Vec<Course>,
     pub(super) told: Vec<Told>,
@@ -78,9 +86,15 @@ impl Build {
         self.add_flow(Source::Sum(of.iter().map(|flow| (*flow, 1.0)).collect()))
     }
 
+    /// As much of another flow as a fault is strong: what goes another way while it acts.
+    pub fn part(&mut self, of: Flow, fault: Fault) -> Flow {
+        self.add_flow(Source::Part(of, fault))
+    }
+
     fn add_flow(&mut self, source: Source) -> Flow {
         self.model.flows.push(source);
         self.model.leaks.push(Vec::new());
+        self.model.cuts.push(Vec::new());
         Flow(self.model.flows.len() - 1)
     }
 
@@ -112,6 +126,20 @@ impl Build {
     pub fn leak(&mut self, flow: Flow, fault: Fault, size: f64) {
         if let Some(leaks) = self.model.leaks.get_mut(flow.0) {
             leaks.push((fault, size));
+        }
+    }
+
+    /// A fault takes a flow away, all of it where it acts in full, at once and exactly; of a sum all
+    /// that comes to it, so that what adds up still does. Steps do not see it.
+    pub fn cut(&mut self, flow: Flow, fault: Fault) {
+        let Some(cuts) = self.model.cuts.get_mut(flow.0).filter(|cuts| !cuts.contains(&fault)) else {
+            return;
+        };
+        cuts.push(fault);
+        if let Some(Source::Sum(parts)) = self.model.flows.get(flow.0) {
+            for (part, _) in parts.clone() {
+                self.cut(part, fault);
+            }
         }
     }
 
@@ -159,7 +187,7 @@ impl Model {
         next.levels.clone_from(&before.levels);
         next.stocks.clone_from(&before.stocks);
         self.run(before, &mut next, seed);
-        let (_, hours) = self.flows_at(before, &next, next.at);
+        let hours = self.flowed(before, &next, next.at);
         for (stock, of) in next.stocks.iter_mut().zip(&self.stocks) {
             *stock += of
                 .iter()
@@ -188,36 +216,65 @@ impl Model {
         }
     }
 
-    /// Every flow at a moment between two knots, and what has flowed since the first, in hours.
-    pub(super) fn flows_at(&self, from: &State, to: &State, at: UtcMs) -> (Vec<f64>, Vec<f64>) {
-        let share = from.share_to(to, at);
-        let hours_since = share * from.hours_to(to);
-        let strengths: Vec<f64> = self.faults.iter().map(|course| course.at(at)).collect();
-        let acted: Vec<f64> = self.faults.iter().map(|course| course.hours(from.at, at)).collect();
-        let (mut flows, mut hours) =
-            (Vec::with_capacity(self.flows.len()), Vec::with_capacity(self.flows.len()));
-        for (number, (source, leaks)) in self.flows.iter().zip(&self.leaks).enumerate() {
-            let (mut flow, mut sum) = match source {
+    /// Every flow at a moment between two knots, in milliseconds since 1970.
+    fn flows_at(&self, from: &State, to: &State, at_ms: f64) -> Vec<f64> {
+        let share = from.share_to(to, at_ms);
+        let strengths: Vec<f64> = self.faults.iter().map(|course| course.at_ms(at_ms)).collect();
+        let mut flows = Vec::with_capacity(self.flows.len());
+        for (number, ((source, leaks), cuts)) in
+            self.flows.iter().zip(&self.leaks).zip(&self.cuts).enumerate()
+        {
+            let (own, sum) = match source {
                 Source::Own => {
                     let (first, last) = (of(&from.flows, number), of(&to.flows, number));
-                    let now = first + (last - first) * share;
-                    (now, f64::midpoint(first, now) * hours_since)
+                    (first + (last - first) * share, 0.0)
                 }
-                Source::Sum(parts) => (weigh(parts, &flows), weigh(parts, &hours)),
+                Source::Sum(parts) => (0.0, weigh(parts, &flows)),
+                Source::Part(whole, fault) => (of(&flows, whole.0) * of(&strengths, fault.0), 0.0),
             };
-            for (fault, size) in leaks {
-                flow += size * of(&strengths, fault.0);
-                sum += size * of(&acted, fault.0);
-            }
-            flows.push(flow);
-            hours.push(sum);
+            let leaked: f64 = leaks.iter().map(|(fault, size)| size * of(&strengths, fault.0)).sum();
+            let left: f64 = cuts.iter().map(|fault| 1.0 - of(&strengths, fault.0)).product();
+            flows.push((own + leaked) * left + sum);
         }
-        (flows, hours)
+        flows
+    }
+
+    /// What has flowed from a knot until a moment before the next, in hours times each flow's unit.
+    ///
+    /// Between corners of faults a flow is a polynomial: of the first degree where none acts, which
+    /// the midpoint integrates exactly, and of the third where one is grown by one fault and cut by
+    /// two, which two points of Gauss integrate exactly.
+    fn flowed(&self, from: &State, to: &State, until: UtcMs) -> Vec<f64> {
+        let mut hours = vec![0.0; self.flows.len()];
+        let mut add = |at_ms: f64, span_ms: f64| {
+            for (sum, flow) in hours.iter_mut().zip(self.flows_at(from, to, at_ms)) {
+                *sum += flow * span_ms / HOUR_MS;
+            }
+        };
+        let (first, last) = (ms(from.at), ms(until));
+        if !self.faults.iter().any(|course| course.acts(from.at, until)) {
+            add(f64::midpoint(first, last), last - first);
+            return hours;
+        }
+        let mut ends = vec![first, last];
+        for course in &self.faults {
+            ends.extend(course.corners_between(from.at, until).into_iter().map(ms));
+        }
+        ends.sort_by(f64::total_cmp);
+        for pair in ends.windows(2) {
+            let [start, end] = pair else { continue };
+            let half = (end - start) / 2.0;
+            for side in [-GAUSS, GAUSS] {
+                add(start + half * (1.0 + side), half);
+            }
+        }
+        hours
     }
 
     /// A moment between two knots.
     pub(super) fn moment<'a>(&'a self, from: &'a State, to: &'a State, at: UtcMs, seed: u64) -> Moment<'a> {
-        let (flows, hours) = self.flows_at(from, to, at);
+        let flows = self.flows_at(from, to, ms(at));
+        let hours = self.flowed(from, to, at);
         Moment::new(self, from, to, at, seed, flows, hours)
     }
 }

@@ -19,13 +19,34 @@ impl Course {
 
     /// How strongly it acts.
     pub fn at(&self, at: UtcMs) -> f64 {
+        self.at_ms(ms(at.0))
+    }
+
+    /// The same at a part of a millisecond; milliseconds since 1970.
+    pub(super) fn at_ms(&self, at_ms: f64) -> f64 {
         let corners = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let next = corners.partition_point(|(corner, _)| *corner <= at);
+        let next = corners.partition_point(|(corner, _)| ms(corner.0) <= at_ms);
         match (next.checked_sub(1).and_then(|last| corners.get(last)), corners.get(next)) {
-            (Some(from), Some(to)) => on_line(*from, *to, at),
-            (Some((last, size)), None) if *last == at => *size,
+            (Some(from), Some(to)) => on_line(*from, *to, at_ms),
+            (Some((last, size)), None) if at_ms <= ms(last.0) => *size,
             _ => 0.0,
         }
+    }
+
+    /// Whether it may act between two moments.
+    pub(super) fn acts(&self, from: UtcMs, to: UtcMs) -> bool {
+        let corners = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let ends = corners.first().zip(corners.last());
+        ends.is_some_and(|((first, _), (last, _))| *first < to && from < *last)
+    }
+
+    /// Where its line bends between two moments, each moment once.
+    pub(super) fn corners_between(&self, from: UtcMs, to: UtcMs) -> Vec<UtcMs> {
+        let corners = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut between: Vec<UtcMs> =
+            corners.iter().map(|(at, _)| *at).filter(|at| from < *at && *at < to).collect();
+        between.dedup();
+        between
     }
 
     /// Its strength times the hours it had it, between two moments.
@@ -39,7 +60,8 @@ impl Course {
                     if left >= right {
                         return 0.0;
                     }
-                    let mean = f64::midpoint(on_line(*start, *end, left), on_line(*start, *end, right));
+                    let mean =
+                        f64::midpoint(on_line(*start, *end, ms(left.0)), on_line(*start, *end, ms(right.0)));
                     mean * ms(right.0 - left.0) / HOUR_MS
                 }
                 _ => 0.0,
@@ -48,15 +70,15 @@ impl Course {
     }
 }
 
-fn on_line(from: (UtcMs, f64), to: (UtcMs, f64), at: UtcMs) -> f64 {
+fn on_line(from: (UtcMs, f64), to: (UtcMs, f64), at_ms: f64) -> f64 {
     let span = ms(to.0.0 - from.0.0);
     if span <= 0.0 {
         return to.1;
     }
-    from.1 + (to.1 - from.1) * ms(at.0 - from.0.0) / span
+    from.1 + (to.1 - from.1) * (at_ms - ms(from.0.0)) / span
 }
 
-#[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
+#[expect(clippy::cast_precision_loss, reason = "moments and spans are far below 2^53 ms")]
 fn ms(span: i64) -> f64 {
     span as f64
 }

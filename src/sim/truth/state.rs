@@ -21,19 +21,20 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn hours_to(&self, to: &State) -> f64 {
-        ms(to.at.0 - self.at.0) / 3_600_000.0
+        (ms(to.at) - ms(self.at)) / 3_600_000.0
     }
 
     /// How far a moment is on the way to the next knot, 0 to 1.
-    pub(super) fn share_to(&self, to: &State, at: UtcMs) -> f64 {
-        let span = ms(to.at.0 - self.at.0);
-        if span > 0.0 { ms(at.0 - self.at.0) / span } else { 0.0 }
+    pub(super) fn share_to(&self, to: &State, at_ms: f64) -> f64 {
+        let span = ms(to.at) - ms(self.at);
+        if span > 0.0 { (at_ms - ms(self.at)) / span } else { 0.0 }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 ms")]
-fn ms(span: i64) -> f64 {
-    span as f64
+/// Milliseconds since 1970.
+#[expect(clippy::cast_precision_loss, reason = "moments are far below 2^53 ms")]
+pub(super) fn ms(at: UtcMs) -> f64 {
+    at.0 as f64
 }
 
 /// A knot while the parts set it, one after the other.
@@ -86,6 +87,7 @@ impl<'a> Knot<'a> {
     pub fn flow(&self, flow: Flow) -> f64 {
         match self.model.flows.get(flow.0) {
             Some(Source::Sum(parts)) => parts.iter().map(|(part, factor)| factor * self.flow(*part)).sum(),
+            Some(Source::Part(..)) => 0.0,
             _ => of(&self.now.flows, flow.0),
         }
     }
@@ -147,7 +149,7 @@ impl<'a> Moment<'a> {
         flows: Vec<f64>,
         hours: Vec<f64>,
     ) -> Moment<'a> {
-        let share = from.share_to(to, at);
+        let share = from.share_to(to, ms(at));
         let weather = between_weather(&from.weather, &to.weather, share);
         let people = between_people(&from.people, &to.people, share);
         Moment { at, civil: civil(at), weather, people, model, from, to, share, seed, flows, hours }
@@ -164,6 +166,11 @@ impl<'a> Moment<'a> {
         of(&self.from.stocks, stock.0) + weigh(parts, &self.hours)
     }
 
+    /// A stock at the knot before.
+    pub fn stock_held(&self, stock: Stock) -> f64 {
+        of(&self.from.stocks, stock.0)
+    }
+
     /// A level now.
     pub fn level(&self, level: Level) -> f64 {
         between(of(&self.from.levels, level.0), of(&self.to.levels, level.0), self.share)
@@ -177,6 +184,17 @@ impl<'a> Moment<'a> {
     /// How strongly a fault acts now.
     pub fn fault(&self, fault: Fault) -> f64 {
         self.model.faults.get(fault.0).map_or(0.0, |course| course.at(self.at))
+    }
+
+    /// For how many hours in full strength a fault has acted in the last so many seconds.
+    pub fn acted(&self, fault: Fault, seconds: i64) -> f64 {
+        let from = UtcMs(self.at.0 - seconds.max(0) * 1_000);
+        self.model.faults.get(fault.0).map_or(0.0, |course| course.hours(from, self.at))
+    }
+
+    /// From 0 up to 1, by chance, for each `number` of a key: the nth trip of a lift.
+    pub fn draw_of(&self, key: u64, number: i64) -> f64 {
+        noise::draw(self.seed, key, number)
     }
 
     /// From -1 to 1, wandering about once in so many seconds.

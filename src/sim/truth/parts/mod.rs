@@ -5,7 +5,9 @@
 
 mod air;
 mod gas;
-mod power;
+pub mod power;
+#[cfg(test)]
+mod tests;
 
 use super::{Build, Flow};
 
