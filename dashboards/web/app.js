@@ -10,13 +10,16 @@ import { startLive } from './lib/live.js';
 import { startSite } from './lib/site.js';
 import { Empty, Loading } from './parts/basics.js';
 import { Shell, startShell } from './parts/shell.js';
-import { Points } from './screens/points.js';
+import { Overview } from './screens/overview.js';
 
 /**
- * Screens by name. Points is the first route and comes with the page; the others when asked for.
+ * Screens by name. The overview is the first route and comes with the page; the others when asked for.
  * @type {Record<string, () => Promise<(p: any) => any>>}
  */
 const SCREENS = {
+  system: () => import('./screens/system.js').then((module) => module.SystemPage),
+  equipment: () => import('./screens/equipment.js').then((module) => module.Equipment),
+  points: () => import('./screens/points.js').then((module) => module.Points),
   point: () => withMaking(import('./screens/point.js')).then((module) => module.PointPage),
   trend: () => import('./screens/trend.js').then((module) => module.Trend),
   alarms: () => import('./screens/alarms.js').then((module) => module.Alarms),
@@ -26,13 +29,16 @@ const SCREENS = {
   broker: () => withMaking(import('./screens/broker.js')).then((module) => module.BrokerPage),
   tester: () => withMaking(import('./screens/tester.js')).then((module) => module.Tester),
   'energy-day': () => import('./screens/energy-day.js').then((module) => module.EnergyDay),
+  status: () => import('./screens/status.js').then((module) => module.Status),
+  demo: () => import('./screens/demo.js').then((module) => module.Demo),
+  gallery: () => import('./screens/gallery.js').then((module) => module.Gallery),
 };
 
 /** What comes with a screen about how readings are made is not part of the first route. @template T @param {Promise<T>} module */
 const withMaking = (module) => import('./lib/more.js').then((more) => more.withMaking(module));
 
 /** @type {Map<string, (p: any) => any>} */
-const loaded = new Map([['points', Points]]);
+const loaded = new Map([['overview', Overview]]);
 
 /** Loads a screen once. @param {string} name */
 function useScreen(name) {
@@ -61,7 +67,7 @@ function Screen() {
     if (before.current !== name) document.getElementById('main')?.focus({ preventScroll: true });
     before.current = name;
   }, [name]);
-  if (name === 'lost') return h(Empty, { why: t('state.no-page', { path }), action: t('nav.points'), href: '/points' });
+  if (name === 'lost') return h(Empty, { why: t('state.no-page', { path }), action: t('nav.overview'), href: '/' });
   if (failed) return html`<div class="failure" role="alert"><p>${t('error.screen')}</p>
     <button type="button" onClick=${() => location.reload()}>${t('action.reload')}</button></div>`;
   if (!screen) return h(Loading, { rows: 6 });

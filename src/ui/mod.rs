@@ -13,6 +13,8 @@
 mod files;
 #[cfg(test)]
 mod page_tests;
+#[cfg(test)]
+mod token_tests;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -27,8 +29,10 @@ use files::Files;
 use std::sync::{Arc, LazyLock};
 
 /// The paths the page has; `lib/nav.js` holds the same list (a test compares them).
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 19] = [
     "/",
+    "/systems/{system}",
+    "/equipment/{asset}",
     "/points",
     "/points/{asset}/{quantity}",
     "/trend",
@@ -39,9 +43,12 @@ const PAGES: [&str; 14] = [
     "/energy",
     "/energy/{meter}",
     "/energy/{meter}/{day}",
+    "/status",
     "/buses",
     "/brokers/{id}",
     "/tester",
+    "/demo",
+    "/gallery",
 ];
 
 /// Everything from this server, no inline script or style, no frame around it. `'self'` covers the
@@ -205,14 +212,15 @@ mod tests {
     async fn a_debug_build_reads_the_disk_and_nothing_is_kept() {
         let files = Arc::new(Files::on_disk());
         assert_eq!(files.build(), "dev");
-        let (status, headers, body) =
-            ask(&files, "/a/dev/css/tokens.css", &[("accept-encoding", "gzip")]).await;
+        let (status, headers, body) = ask(&files, "/a/dev/css/tokens.css", &[]).await;
         assert_eq!(
             (status, &headers[CACHE_CONTROL]),
             (StatusCode::OK, &HeaderValue::from_static("no-cache"))
         );
         assert_eq!(headers[CONTENT_TYPE], "text/css; charset=utf-8");
         assert!(body.starts_with(b"/*"));
+        let (_, packed, _) = ask(&files, "/a/dev/css/tokens.css", &[("accept-encoding", "gzip")]).await;
+        assert_eq!(packed[CONTENT_ENCODING], "gzip");
         for outside in ["/a/dev/..%2f..%2fCargo.toml", "/a/dev/index.html", "/a/dev/gone.js"] {
             assert_eq!(ask(&files, outside, &[]).await.0, StatusCode::NOT_FOUND, "{outside}");
         }

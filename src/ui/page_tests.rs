@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 const FIRST_ROUTE_FILES_MAX: usize = 25;
 const FIRST_ROUTE_GZIP_MAX: usize = 150 * 1024;
 
-fn text(name: &str) -> String {
+pub(super) fn text(name: &str) -> String {
     let file = Web::get(name).unwrap_or_else(|| panic!("{name} is not embedded"));
     String::from_utf8(file.data.into_owned()).unwrap()
 }
 
-fn names_ending(end: &str) -> Vec<String> {
+pub(super) fn names_ending(end: &str) -> Vec<String> {
     Web::iter().filter(|name| name.ends_with(end)).map(|name| name.to_string()).collect()
 }
 
@@ -31,7 +31,7 @@ fn own_scripts() -> Vec<(String, String)> {
 }
 
 /// The text between `open` and the next `close`, for every `open`.
-fn between<'a>(source: &'a str, open: &'a str, close: &'a str) -> impl Iterator<Item = &'a str> {
+pub(super) fn between<'a>(source: &'a str, open: &'a str, close: &'a str) -> impl Iterator<Item = &'a str> {
     source.split(open).skip(1).filter_map(move |rest| rest.split_once(close).map(|(found, _)| found))
 }
 
@@ -267,104 +267,5 @@ fn scripts_hold_no_chinese_and_no_key_outside_the_catalogue() {
             |c| matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}'),
         );
         assert_eq!(found, None, "{name}: words belong into i18n/*.json");
-    }
-}
-
-// ---- colours
-
-type Tokens = BTreeMap<String, [f64; 3]>;
-
-/// The `--name: #RRGGBB` of a block.
-fn colours(block: &str) -> Tokens {
-    let declared = block.lines().filter_map(|line| line.trim().strip_prefix("--")?.split_once(": #"));
-    declared
-        .map(|(name, rest)| {
-            let digit = |at: usize| {
-                let digits = rest.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
-                f64::from(digits.unwrap_or_else(|| panic!("--{name} is no #RRGGBB"))) / 255.0
-            };
-            (name.to_owned(), [digit(0), digit(2), digit(4)])
-        })
-        .collect()
-}
-
-/// Relative luminance and contrast ratio as WCAG 2.2 defines them.
-fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
-    let luminance = |rgb: [f64; 3]| {
-        let linear = rgb.map(|c| if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) });
-        0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    };
-    let (one, two) = (luminance(a) + 0.05, luminance(b) + 0.05);
-    one.max(two) / one.min(two)
-}
-
-fn block<'a>(css: &'a str, selector: &str) -> &'a str {
-    css.split_once(selector).unwrap_or_else(|| panic!("no {selector}")).1.split_once('}').unwrap().0
-}
-
-fn themes() -> [(&'static str, Tokens); 2] {
-    let css = text("css/tokens.css");
-    [
-        ("light", colours(block(&css, ":root {"))),
-        ("dark", colours(block(&css, ":root[data-theme=\"dark\"] {"))),
-    ]
-}
-
-#[test]
-fn auto_is_dark_where_the_system_is() {
-    let css = text("css/tokens.css");
-    let lines = |selector| block(&css, selector).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(lines(":root[data-theme=\"auto\"] {"), lines(":root[data-theme=\"dark\"] {"));
-}
-
-#[test]
-fn text_and_marks_stand_out_from_what_they_lie_on() {
-    // (ink, ground, least ratio): 4.5 for text, 3 for what is drawn (WCAG 1.4.3, 1.4.11).
-    let mut pairs: Vec<(String, String, f64)> = Vec::new();
-    for ground in ["canvas", "surface", "raised", "sunken"] {
-        for ink in ["text", "text-2"] {
-            pairs.push((ink.into(), ground.into(), 4.5));
-        }
-    }
-    for ground in ["canvas", "surface", "raised"] {
-        pairs.push(("accent".into(), ground.into(), 4.5));
-        pairs.push(("line-control".into(), ground.into(), 3.0));
-    }
-    pairs.push(("on-accent".into(), "accent".into(), 4.5));
-    pairs.push(("surface".into(), "text".into(), 4.5)); // the chosen one of a row of choices
-    for priority in 1..=4 {
-        pairs.push((format!("on-p{priority}"), format!("p{priority}"), 4.5));
-        pairs.push((format!("ink-{priority}"), "surface".into(), 4.5));
-    }
-    for class in ["sharp", "peak", "flat", "valley"] {
-        pairs.push((format!("on-tou-{class}"), format!("tou-{class}"), 4.5));
-    }
-    for series in 1..=6 {
-        pairs.push((format!("series-{series}"), "surface".into(), 3.0));
-    }
-    for (theme, tokens) in themes() {
-        for (ink, ground, least) in &pairs {
-            let ratio = contrast(tokens[ink], tokens[ground]);
-            assert!(ratio >= *least, "{theme}: {ink} on {ground} is {ratio:.2}, needs {least}");
-        }
-    }
-}
-
-#[test]
-fn only_alarms_are_saturated_in_the_alarm_hues() {
-    for (theme, tokens) in themes() {
-        for (name, [r, g, b]) in &tokens {
-            let (most, least) = (r.max(*g).max(*b), r.min(*g).min(*b));
-            let saturation = if most > 0.0 { (most - least) / most } else { 0.0 };
-            let cold = *b >= *r && *g >= *r; // blue and cyan, where no alarm is
-            let alarm = name
-                .strip_prefix('p')
-                .or(name.strip_prefix("ink-"))
-                .is_some_and(|rest| rest.parse::<u8>().is_ok());
-            assert!(
-                alarm || cold || saturation <= 0.62,
-                "{theme}: {name} looks like an alarm ({saturation:.2})"
-            );
-        }
     }
 }

@@ -1,15 +1,17 @@
-// Makes the pictures of the README from a running demo: node pictures.mjs BASE_URL
+// Makes the pictures of the README from a demo that began a moment ago: node pictures.mjs BASE_URL
 //
-// Waits for an active alarm (the demo's oxygen falls 20 s after its start), then writes
-// docs/pictures/{points,alarm,energy}.png.
+// Writes docs/pictures/overview.png, while all is well, and oxygen.png, a film of what a person clicks through when the
+// oxygen falls (20 s after the start): overview, medical gases, the manifold, the alarm.
 
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launch } from './browser.mjs';
+import { film } from './film.mjs';
 
-const BYTES_MAX = 200 * 1024;
+const BYTES_MAX = 1024 * 1024;
 const ALARM_WITHIN_MS = 60_000;
+const FRAME_MS = 2_500;
 
 const base = process.argv[2]?.replace(/\/$/, '');
 if (!base) {
@@ -19,34 +21,54 @@ if (!base) {
 const folder = join(dirname(fileURLToPath(import.meta.url)), '../../docs/pictures');
 mkdirSync(folder, { recursive: true });
 
-/** The worst alarm that stands. */
-async function activeAlarm() {
-  for (const end = Date.now() + ALARM_WITHIN_MS; Date.now() < end;) {
-    const { items } = await (await fetch(`${base}/api/v1/alarms?state=open&limit=50`)).json();
-    const active = items.find((/** @type {any} */ one) => one.active);
-    if (active) return active;
-    await new Promise((done) => setTimeout(done, 500));
-  }
-  throw new Error('No alarm is active.');
+const { timezone } = await (await fetch(`${base}/api/v1/site`)).json();
+const browser = await launch();
+const context = await browser.newContext({
+  viewport: { width: 1366, height: 768 }, locale: 'en', colorScheme: 'light', timezoneId: timezone,
+});
+const page = await context.newPage();
+
+/** @param {string} path */
+async function open(path) {
+  await page.goto(base + path);
+  await drawn();
 }
 
-const { timezone } = await (await fetch(`${base}/api/v1/site`)).json();
-const alarm = await activeAlarm();
-const browser = await launch();
-const context = await browser.newContext({ viewport: { width: 1366, height: 768 }, locale: 'en', colorScheme: 'light', timezoneId: timezone });
-const page = await context.newPage();
-let failed = false;
-for (const [name, path] of [['alarm', `/alarms/${alarm.id}`], ['points', '/points'], ['energy', '/energy']]) {
-  const file = join(folder, `${name}.png`);
-  await page.goto(base + path);
-  await page.waitForFunction(() => document.querySelector('main .panel') && !document.querySelector('.skeleton') &&
+/** The screen has all it asked for. */
+async function drawn() {
+  await page.waitForFunction(() => document.querySelector('main') && !document.querySelector('.skeleton') &&
     [...document.querySelectorAll('[data-live]')].every((cell) => !cell.textContent?.includes('…')));
-  await page.waitForTimeout(1_000);
+  await page.waitForTimeout(1_500);
   await page.evaluate(() => /** @type {HTMLElement | null} */ (document.activeElement)?.blur());
-  await page.screenshot({ path: file });
+}
+
+/** The alarm of the manifold's pressure. */
+async function oxygenAlarm() {
+  for (const end = Date.now() + ALARM_WITHIN_MS; Date.now() < end;) {
+    const { items } = await (await fetch(`${base}/api/v1/alarms?state=open&limit=50`)).json();
+    const found = items.find((/** @type {any} */ one) => one.active && one.point === 'oxygen-manifold/pressure');
+    if (found) return found;
+    await page.waitForTimeout(500);
+  }
+  throw new Error('The oxygen did not fall.');
+}
+
+/** @param {string} name @param {Buffer} bytes */
+function write(name, bytes) {
+  const file = join(folder, name);
+  writeFileSync(file, bytes);
   const { size } = statSync(file);
   console.log(`${file}: ${size} bytes`);
-  failed ||= size > BYTES_MAX;
+  if (size > BYTES_MAX) process.exitCode = 1;
 }
+
+await open('/');
+write('overview.png', await page.screenshot());
+const frames = [await page.screenshot()];
+const alarm = await oxygenAlarm();
+for (const path of ['/', '/systems/medical_gas', '/equipment/oxygen-manifold', `/alarms/${alarm.id}`]) {
+  await open(path);
+  frames.push(await page.screenshot());
+}
+write('oxygen.png', film(frames, FRAME_MS));
 await browser.close();
-process.exit(failed ? 1 : 0);

@@ -15,6 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch } from './browser.mjs';
 import { answer } from './fake-series.mjs';
+import { partsChecks, stagedDemo, stagedStatus } from './parts.mjs';
+import { plantChecks } from './plant.mjs';
 import { trendChecks } from './trend.mjs';
 
 const base = (process.env.PLANTROOM_URL ?? '').replace(/\/$/, '');
@@ -31,7 +33,7 @@ const PHONE = { width: 390, height: 844 };
 const LANGUAGES = ['zh-CN', 'en'];
 const THEMES = /** @type {const} */ (['light', 'dark']);
 const CJK = /[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]/;
-const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|brokers|buses|chart|do|fate|fault|making|means|rule|tester|verdict|energy|error|help|kind|link|log|nav|orders|point|points|quality|reason|state|top|trend|value)\.[a-z-]+/;
+const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|brokers|buses|chart|demo|do|energy|error|fate|fault|gallery|guide|help|kind|link|log|machine|making|means|medium|nav|orders|overview|palette|point|points|quality|reason|rule|state|status|system|systems|tester|tile|top|trend|value|verdict)\.[a-z-]+/;
 const LOST_WITHIN_MS = 10_000;
 const ALARM_WITHIN_MS = 60_000;
 
@@ -193,10 +195,14 @@ async function screens() {
   const numeric = points.find((/** @type {any} */ point) => point.kind !== 'text' && point.states.length === 0) ?? points[0];
   must(numeric, 'the site has no point');
   const day = new Intl.DateTimeFormat('en-CA', { timeZone: site.timezone }).format(new Date(site.now));
+  const machine = numeric.asset;
+  const { items: systems } = await api('/systems');
   const all = [
-    ['points', '/points'], ['point', `/points/${numeric.address}`], ['alarms', '/alarms'], ['alarms-all', '/alarms?state=all'],
+    ['overview', '/'], ['equipment', `/equipment/${machine}`], ['points', '/points'], ['point', `/points/${numeric.address}`], ['alarms', '/alarms'], ['alarms-all', '/alarms?state=all'],
     ['work-orders', '/work-orders'], ['work-orders-all', '/work-orders?state=all'], ['energy', '/energy'], ['buses', '/buses'], ['trend-empty', '/trend'],
+    ['gallery', '/gallery'], ['status', '/status'], ['demo-none', '/demo'],
   ];
+  if (systems[0]) all.push(['system', `/systems/${systems[0].system}`], ['system-table', `/systems/${systems[0].system}?form=table`]);
   if (alarms[0]) all.push(['alarm', `/alarms/${alarms[0].id}?state=all`]);
   if (orders[0]) all.push(['work-order', `/work-orders/${orders[0].id}?state=all`]);
   if (meters[0]) all.push(['energy-day', `/energy/${meters[0].id}/${day}`]);
@@ -214,7 +220,7 @@ async function screens() {
   const flags = values.filter((/** @type {any} */ one) => one.value !== null && [0, 1].includes(Number(one.value)));
   const flag = points.find((/** @type {any} */ point) => flags.some((/** @type {any} */ one) => one.point === point.address)) ?? null;
   const trended = points.filter((/** @type {any} */ point) => point.kind !== 'text').slice(0, 6).map((/** @type {any} */ point) => point.address).join();
-  const staged = [['buses-troubled', '/buses'], ['alarms-states', '/alarms?state=all'], ['trend', `/trend?points=${trended}&over=7d`], ['trend-1h', `/trend?points=${trended}&span=1h`]];
+  const staged = [['buses-troubled', '/buses'], ['status-troubled', '/status'], ['demo', '/demo'], ['alarms-states', '/alarms?state=all'], ['trend', `/trend?points=${trended}&over=7d`], ['trend-1h', `/trend?points=${trended}&span=1h`]];
   staged.push(['point-bad', `/points/${numeric.address}?hours=6`]);
   if (brokers[0]) staged.push(['broker-troubled', `/brokers/${brokers[0].id}`]);
   if (flag) staged.push(['points-states', `/points?search=${flag.address}`], ['point-states', `/points/${flag.address}`]);
@@ -294,17 +300,19 @@ async function stage(page, states = STATES) {
   const change = (/** @type {any} */ body, /** @type {string} */ path) => {
     const one = path.includes('/points') ? flagged : raised;
     if (path.endsWith('/buses')) return stagedBuses(body.now);
+    if (path.endsWith('/status')) return stagedStatus(body.now, false);
+    if (path.endsWith('/demo')) return stagedDemo(Date.now());
     if (path.endsWith('/brokers')) return stagedBrokers(body);
     if (path.endsWith('/making')) return stagedMaking(body);
     return body.items ? { ...body, items: body.items.map(one) } : one(body);
   };
   await fakeSeries(page);
-  await page.route(/\/api\/v1\/(points|alarms|work-orders|buses|brokers$)/, async (route) => {
+  await page.route(/\/api\/v1\/(points|alarms|work-orders|buses|brokers$|status$|demo$)/, async (route) => {
     const url = new URL(route.request().url());
     const { pathname } = url;
     if (pathname.endsWith('/readings')) return route.fulfill({ json: stagedReadings(url) });
     const reply = await route.fetch();
-    return route.fulfill({ response: reply, json: change(await reply.json(), pathname) });
+    return route.fulfill({ response: reply, status: 200, json: change(await reply.json(), pathname) });
   });
 }
 
@@ -531,10 +539,10 @@ await check('at most 300 live cells and 3,000 nodes are mounted', async () => {
   await page.context().close();
 });
 
-await check('eight tabs on one browser are all live', async () => {
+await check('twelve tabs on one browser are all live', async () => {
   const { page, context } = await person();
   const pages = [page];
-  while (pages.length < 8) pages.push(await context.newPage());
+  while (pages.length < 12) pages.push(await context.newPage());
   await Promise.all(pages.map((tab) => open(tab, '/points')));
   const started = Date.now();
   await pages[0]?.evaluate(() => fetch('/api/v1/site').then((reply) => reply.json()));
@@ -744,7 +752,7 @@ async function between(page) {
       const parsed = JSON.parse(String(message));
       if (parsed.t === 'snap') orders.set(parsed.id, parsed.points);
       if (parsed.t === 'snap' && state.without) return; // the page keeps what it has
-      if (parsed.t === 'd' && state.without) parsed.d = dropFrom(parsed.d, (orders.get(parsed.id) ?? []).indexOf(state.without));
+      if (parsed.t === 'd' && state.without) dropFrom(parsed, (orders.get(parsed.id) ?? []).indexOf(state.without));
       socket.send(JSON.stringify(parsed));
     });
   });
@@ -752,18 +760,34 @@ async function between(page) {
   return state;
 }
 
-/** A delta without one index. @param {any[]} flat @param {number} unwanted */
-function dropFrom(flat, unwanted) {
-  const out = [];
+/**
+ * Takes one index out of a delta: pairs of place and value, times and qualities in runs over them.
+ * @param {{ d: any[], at: number[], q: any[] }} delta
+ * @param {number} unwanted
+ */
+function dropFrom(delta, unwanted) {
   let index = 0;
-  let before = 0;
-  for (let i = 0; i + 4 < flat.length; i += 5) {
-    index += flat[i];
-    if (index === unwanted) continue;
-    out.push(index - before, ...flat.slice(i + 1, i + 5));
-    before = index;
+  for (let nth = 0; nth * 2 < delta.d.length; nth += 1) {
+    index += delta.d[nth * 2];
+    if (index !== unwanted) continue;
+    const [step] = delta.d.splice(nth * 2, 2);
+    if (nth * 2 < delta.d.length) delta.d[nth * 2] += step;
+    shorten(delta.at, 2, nth);
+    shorten(delta.q, 3, nth);
+    return;
   }
-  return out;
+}
+
+/** Takes one off the run an entry is in. @param {any[]} runs @param {number} width @param {number} nth */
+function shorten(runs, width, nth) {
+  let passed = 0;
+  for (let i = 0; i < runs.length; i += width) {
+    passed += runs[i + width - 1];
+    if (passed <= nth) continue;
+    runs[i + width - 1] -= 1;
+    if (runs[i + width - 1] === 0) runs.splice(i, width);
+    return;
+  }
 }
 
 /** Every live value is hatched or bad, and the banner stands. @param {import('playwright-core').Page} page */
@@ -777,7 +801,7 @@ function allHatched(page) {
 
 // They wait more than they work, so they wait together.
 for (const language of LANGUAGES) {
-  const named = plant.list.filter(([one]) => ['points', 'point', 'alarms', 'work-order', 'buses', 'broker', 'tester'].includes(one));
+  const named = plant.list.filter(([one]) => ['overview', 'system', 'equipment', 'points', 'point', 'alarms', 'work-order', 'buses', 'broker', 'tester', 'status'].includes(one));
   await Promise.all(named.map(([name, path]) =>
     check(`a lost link hatches ${name} within 10 s, ${language}`, async () => {
       const { page } = await person({ language });
@@ -932,6 +956,8 @@ await check('an unknown point and an unknown page are said plainly', async () =>
 
 // ---- trends
 
+await plantChecks({ check, must, person, open, drawn, clipped, site });
+await partsChecks({ check, must, person, open, drawn, clipped });
 await trendChecks({ check, must, person, open, drawn, api, base, site, points: plant.points, fakeSeries, Skip, PHONE, DESK });
 
 // ---- for review
@@ -960,7 +986,7 @@ if (pid > 0) {
   await check('the server is killed: every open page is hatched within 10 s, in both languages', async () => {
     const pages = [];
     for (const language of LANGUAGES) {
-      for (const [, path] of plant.list.filter(([one]) => ['points', 'point', 'alarms', 'buses'].includes(one))) {
+      for (const [, path] of plant.list.filter(([one]) => ['overview', 'equipment', 'points', 'point', 'alarms', 'buses'].includes(one))) {
         const { page } = await person({ language });
         await open(page, path);
         pages.push(page);

@@ -12,7 +12,7 @@ finish() {
 trap finish EXIT
 
 cargo build --locked --quiet --bin plantroom
-target/debug/plantroom --data "$folder/data" demo --listen 127.0.0.1:0 >"$folder/out" 2>"$folder/log" &
+target/debug/plantroom --data "$folder/data" demo --listen 127.0.0.1:0 --past 3d >"$folder/out" 2>"$folder/log" &
 demo=$!
 
 url=

@@ -19,7 +19,7 @@ export const lang = signal('zh-CN');
 /** The site's IANA zone. Every time on the page is in it, whatever the PC says. */
 export const zone = signal('UTC');
 
-/** @type {import('../vendor/signals.js').Signal<Record<string, string>>} */
+/** @type {import('../vendor/core.js').Signal<Record<string, string>>} */
 const catalogue = signal({});
 
 /** What the person chose, the URL asks for, or the browser prefers. */
@@ -85,12 +85,12 @@ export function has(key) {
 }
 
 /**
- * A thing's own name; the other language's where it has none in this one.
+ * A thing's own name, or what is written of it; the other language's where it has none in this one.
  * @param {Names | null | undefined} names
  */
 export function nameOf(names) {
   if (!names) return '';
-  return lang.value === 'en' ? names.en || names.zh : names.zh || names.en;
+  return unit(lang.value === 'en' ? names.en || names.zh : names.zh || names.en);
 }
 
 /**
@@ -158,7 +158,7 @@ export function scalar(value, decimals) {
  * @param {string} symbol
  */
 export function unit(symbol) {
-  return symbol.replace('\u2103', '\u00b0C');
+  return symbol.replaceAll('\u2103', '\u00b0C');
 }
 
 /**

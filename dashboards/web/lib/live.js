@@ -84,7 +84,7 @@ export function createLive(world) {
   /** Another build answers than the one this page came from. */
   const outdated = signal(false);
 
-  /** @type {Map<string, { signal: import('../vendor/signals.js').Signal<Live | null>, users: number }>} */
+  /** @type {Map<string, { signal: import('../vendor/core.js').Signal<Live | null>, users: number }>} */
   const cells = new Map();
   /** @type {Map<number, { points: string[], ms: number }>} */
   const subscriptions = new Map();
@@ -194,7 +194,7 @@ export function createLive(world) {
     orders.clear();
     const on = {
       opened: () => {
-        if (current() && !overSse) wire?.send({ t: 'hello', v: 1, epoch, seq: seen });
+        if (current() && !overSse) wire?.send({ t: 'hello', v: 2, epoch, seq: seen });
       },
       message: (/** @type {string} */ text) => current() && take(text),
       closed: () => current() && closed(),
@@ -282,7 +282,10 @@ export function createLive(world) {
     else if (message.t === 'd') delta(message);
     else if (message.t === 'ev') event(message);
     else if (message.t === 'resync') resync();
-    else if (message.t === 'err') console.warn('live:', message.code, message.message);
+    else if (message.t === 'err') {
+      if (message.code === 'unsupported_version') outdated.value = true; // by a newer server
+      console.warn('live:', message.code, message.message);
+    }
   }
 
   /** @param {{ epoch: string, seq: number, build: string }} message */
@@ -316,17 +319,28 @@ export function createLive(world) {
     });
   }
 
-  /** @param {{ id: number, now: number, d: any[] }} message */
+  /**
+   * Pairs of place and value; times and qualities in runs over them.
+   * @param {{ id: number, now: number, d: any[], at: number[], q: any[] }} message
+   */
   function delta(message) {
     const points = orders.get(message.id);
     if (!points) return; // of a subscription given up meanwhile
     batch(() => {
+      const { d, at, q } = message;
       let index = 0;
-      for (let i = 0; i + 4 < message.d.length; i += 5) {
-        index += message.d[i];
+      let time = 0; // where the runs of this pair begin, and how much of them is used
+      let timed = 0;
+      let doubt = 0;
+      let doubted = 0;
+      for (let i = 0; i + 1 < d.length; i += 2) {
+        index += d[i];
         const address = points[index];
-        const [v, q, r, age] = message.d.slice(i + 1, i + 5);
-        if (address !== undefined) put(address, { v, q, r: r ?? null, at: message.now + age });
+        if (address !== undefined) put(address, { v: d[i + 1], q: q[doubt], r: q[doubt + 1] ?? null, at: message.now + (at[time] ?? 0) });
+        timed += 1;
+        if (timed === at[time + 1]) [time, timed] = [time + 2, 0];
+        doubted += 1;
+        if (doubted === q[doubt + 2]) [doubt, doubted] = [doubt + 3, 0];
       }
     });
   }

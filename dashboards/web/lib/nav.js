@@ -9,7 +9,9 @@ import { remembered, signal } from './ui.js';
 
 /** A `:name` stands for one segment. */
 export const ROUTES = [
-  { path: '/', screen: 'points' },
+  { path: '/', screen: 'overview' },
+  { path: '/systems/:system', screen: 'system' },
+  { path: '/equipment/:asset', screen: 'equipment' },
   { path: '/points', screen: 'points' },
   { path: '/points/:asset/:quantity', screen: 'point' },
   { path: '/trend', screen: 'trend' },
@@ -20,9 +22,12 @@ export const ROUTES = [
   { path: '/energy', screen: 'energy' },
   { path: '/energy/:meter', screen: 'energy' },
   { path: '/energy/:meter/:day', screen: 'energy-day' },
+  { path: '/status', screen: 'status' },
   { path: '/buses', screen: 'buses' },
   { path: '/brokers/:id', screen: 'broker' },
   { path: '/tester', screen: 'tester' },
+  { path: '/demo', screen: 'demo' },
+  { path: '/gallery', screen: 'gallery' },
 ];
 
 /**
@@ -83,6 +88,11 @@ export function withQuery(changes) {
   return place.value.path + (text ? `?${text}` : '');
 }
 
+/** @param {string} asset */
+export function equipmentHref(asset) {
+  return `/equipment/${asset}`;
+}
+
 /** @param {string} address `asset/quantity` */
 export function pointHref(address) {
   return `/points/${address}`;
@@ -105,8 +115,13 @@ function followLink(event) {
 /** `on` or `off`: keys without Ctrl or Alt (WCAG 2.1.4 wants them to be switchable). */
 export const singleKeys = remembered('single-keys', 'on');
 
+/** `open` until a person has seen what the shapes and hatches of the overview mean. */
+export const guide = remembered('guide', 'open');
+
 /** Keys after `g`. */
-export const GO_KEYS = { p: '/points', t: '/trend', a: '/alarms', w: '/work-orders', e: '/energy', b: '/buses' };
+export const GO_KEYS = {
+  o: '/', a: '/alarms', w: '/work-orders', t: '/trend', e: '/energy', p: '/points', s: '/status', b: '/buses',
+};
 const GO_WITHIN_MS = 1_500;
 
 /** @type {Set<(key: string) => boolean>} the screen's own keys, newest first */

@@ -15,7 +15,7 @@ const REREAD_MS = 1_000;
 const RETRY_MS = 3_000;
 
 export const site = signal(/** @type {Site | null} */ (null));
-const assets = signal(/** @type {Asset[]} */ ([]));
+export const assets = signal(/** @type {Asset[]} */ ([]));
 
 const childrenOf = computed(() => {
   /** @type {Map<string | null, Asset[]>} */
@@ -65,6 +65,30 @@ export function pathOf(id) {
   return path;
 }
 
+/** Below an asset, itself not among them. @param {string} id */
+export function childrenIn(id) {
+  return childrenOf.value.get(id) ?? [];
+}
+
+/** The building an asset is, or is in; none: it stands outside of all. @param {string} id */
+export function buildingOf(id) {
+  return pathOf(id).reverse().find((asset) => asset.class === 'Building')?.id ?? null;
+}
+
+/** Every system a site can have, in the order they are shown in. */
+const SYSTEMS = ['electrical', 'hvac', 'medical_gas', 'lifts', 'water', 'heat', 'fire', 'environment'];
+
+/** The systems this site has. */
+export const systems = computed(() => {
+  const present = new Set(assets.value.map((asset) => asset.system));
+  return SYSTEMS.filter((system) => present.has(system));
+});
+
+/** @param {string} system */
+export function systemHref(system) {
+  return `/systems/${system}`;
+}
+
 // ---- open alarms
 
 /** The open alarms and the unacknowledged counts, as last read; `error` if that failed. */
@@ -73,6 +97,40 @@ export const alarms = signal(
     { items: null, counts: {}, error: null }
   ),
 );
+
+/** @typedef {{ worst: Alarm, open: number }} Tally the worst of some alarms, and how many there are */
+
+/** Which state of two equal priorities is worse: nobody knows of it, latched, known, gone again. */
+const STATE_ORDER = ['B', 'L', 'C', 'D'];
+
+/**
+ * The worst first; what is shelved, suppressed or out of service calls nobody. Newer first where equal.
+ * @param {Alarm[]} list
+ */
+export function calling(list) {
+  const grade = (/** @type {Alarm} */ alarm) => alarm.priority * 10 + STATE_ORDER.indexOf(alarm.state);
+  return list.filter((alarm) => STATE_ORDER.includes(alarm.state)).sort((a, b) => grade(a) - grade(b) || b.raised_at - a.raised_at);
+}
+
+/**
+ * Alarms that call, by what `keyOf` makes of their asset.
+ * @param {(asset: string) => string | null} keyOf
+ */
+export function tallies(keyOf) {
+  /** @type {Map<string, Tally>} */
+  const found = new Map();
+  for (const alarm of calling(alarms.value.items ?? [])) {
+    const key = keyOf(alarm.asset);
+    if (key === null) continue;
+    const tally = found.get(key);
+    if (tally) tally.open += 1;
+    else found.set(key, { worst: alarm, open: 1 });
+  }
+  return found;
+}
+
+/** The alarms that call, by system. */
+export const alarmsBySystem = computed(() => tallies((id) => assetOf(id)?.system ?? null));
 
 let reading = false;
 let again = false;

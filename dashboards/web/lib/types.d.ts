@@ -6,7 +6,27 @@ export type QualityWord = 'good' | 'uncertain' | 'bad';
 export type Scalar = number | boolean | string | null;
 
 export interface Site { id: string; name: Names; timezone: string; now: Ms; build: string; languages: string[] }
-export interface Asset { id: string; class: string; name: Names; parent: string | null }
+/** `points` are its own alone; `key` the quantities a person wants first. */
+export interface Asset {
+  id: string; class: string; name: Names; parent: string | null; system: string | null; key: string[]; points: number;
+}
+/** A point as the pages of the plant need it. */
+export interface PlantPoint {
+  address: string; asset: string; quantity: string; name: Names; unit: string; symbol: string; decimals: number;
+  kind: 'decimal' | 'float' | 'bool' | 'text'; states: State[]; range: [number, number] | null;
+  normal: [number, number] | null; key: boolean; stale_after_ms: number; interval_ms: number | null; device: string | null;
+}
+export interface OverviewRow {
+  system: string; building: string | null; assets: number; points: number; key: PlantPoint[];
+  comms: { good: number; total: number };
+  alarms: { worst_priority: number | null; open: number; unacknowledged: number }; work_orders_open: number;
+}
+export interface Overview { now: Ms; items: OverviewRow[] }
+export interface SystemAsset extends Omit<Asset, 'points' | 'system'> { building: string | null; points: PlantPoint[] }
+export interface Machine extends Omit<Asset, 'points'> {
+  points: PlantPoint[]; sources: { protocol: 'modbus' | 'mqtt'; bus: string; device: string | null }[];
+}
+export interface Feed { medium: string; from: string[]; to: string[]; needs: number }
 
 /** What one number of a point stands for; a flag is 0 or 1. */
 export interface State { value: number; name: Names }

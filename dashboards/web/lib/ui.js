@@ -4,12 +4,9 @@
 // Elements are written with htm, components with h(Component, props): the type check sees a wrong
 // prop through h() and not inside a template (tests/browser/check.mjs looks into the templates).
 
-import { h, render } from '../vendor/preact.js';
-import { useEffect, useId, useRef, useState } from '../vendor/hooks.js';
-import { batch, computed, effect, signal } from '../vendor/signals.js';
-import htm from '../vendor/htm.js';
+import { batch, computed, effect, h, htm, render, signal, useEffect, useId, useRef, useState } from '../vendor/core.js';
 
-/** @typedef {import('../vendor/preact.js').ComponentChildren} Children */
+/** @typedef {import('../vendor/core.js').ComponentChildren} Children */
 
 /** @type {(strings: TemplateStringsArray, ...values: any[]) => any} */
 const html = htm.bind(/** @type {any} */ (h));

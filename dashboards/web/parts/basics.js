@@ -14,6 +14,11 @@ import { judge, live } from '../lib/live.js';
 
 /** 24 px outlines, 1.75 px stroke. */
 const ICONS = {
+  overview: 'M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z',
+  systems: 'M12 3 3 8l9 5 9-5zM3 12.5l9 5 9-5M3 17l9 5 9-5',
+  gateway: 'M4 13h16v7H4zM7.5 16.5h.1M11 16.5h.1M12 13V9M9 6.5a4.2 4.2 0 0 1 6 0M6.5 4a8 8 0 0 1 11 0',
+  wall: 'M3 5h18v12H3zM8 21h8M12 17v4',
+  more: 'M5 11.2a.8.8 0 1 0 0 1.6.8.8 0 0 0 0-1.6zM12 11.2a.8.8 0 1 0 0 1.6.8.8 0 0 0 0-1.6zM19 11.2a.8.8 0 1 0 0 1.6.8.8 0 0 0 0-1.6z',
   points: 'M4 6h16M4 12h16M4 18h16M8 4v4M15 10v4M11 16v4',
   trend: 'M4 4v16h16M7 15l4-5 3.5 3L20 6',
   alarms: 'M12 3a6 6 0 0 0-6 6v5l-2 3h16l-2-3V9a6 6 0 0 0-6-6zM10 20.5h4',
@@ -79,6 +84,20 @@ export function Chip({ priority, state, count }) {
     ${h(Shape, { priority })}<span>${t(`priority.${priority}`)}</span>
     ${count !== undefined && html`<b class="chip-count">${number(count, 0)}</b>`}
     ${state === 'C' && h(Icon, { name: 'tick' })}${state === 'E' && h(Icon, { name: 'clock' })}
+  </span>`;
+}
+
+/**
+ * The worst of several alarms where there is little room: shape, digit and how many; the word is heard.
+ * @param {object} p
+ * @param {number} p.priority
+ * @param {string} p.state ISA letter
+ * @param {number} p.count
+ */
+export function Mark({ priority, state, count }) {
+  const words = t('top.alarms', { priority: t(`priority.${priority}`), n: number(count, 0) });
+  return html`<span class=${cls('chip mark', `chip-${priority}`, chipLook(state))} title=${words}>
+    ${h(Shape, { priority })}${count > 1 && html`<b aria-hidden="true">${number(count, 0)}</b>`}<span class="unseen">${words}</span>
   </span>`;
 }
 

@@ -419,7 +419,7 @@ export const cursorAt = signal(/** @type {number | null} */ (null));
  * @param {Shape} p.shape
  * @param {(Trace | null)[]} p.traces one for each line
  * @param {{ width: number, height: number }} p.size
- * @param {import('../vendor/signals.js').Signal<View>} p.view
+ * @param {import('../vendor/core.js').Signal<View>} p.view
  * @param {string} p.theme anything that names the colours
  * @param {string} p.words what the picture says
  * @param {(view: View, how: 'drag' | 'turn') => void} p.move

@@ -4,26 +4,36 @@ import { cls, effect, h, html, remembered, signal, useEffect, useState } from '.
 import { clock, date, duration, lang, language, nameOf, number, offsetText, showLanguage, t, zone } from '../lib/i18n.js';
 import { GO_KEYS, onKey, place, singleKeys } from '../lib/nav.js';
 import { live } from '../lib/live.js';
-import { alarms, readAlarms, site, unacknowledged } from '../lib/site.js';
-import { Chip, Icon, Named } from './basics.js';
+import { get } from '../lib/api.js';
+import { alarms, alarmsBySystem, assetOf, readAlarms, site, systemHref, systems, unacknowledged } from '../lib/site.js';
+import { Chip, Icon, Mark, Named } from './basics.js';
 
 /** @typedef {import('../lib/ui.js').Children} Children */
 /** @typedef {import('../lib/types').Alarm} Alarm */
 
 const PRIORITIES = [1, 2, 3, 4];
 
-/** The parts of the page; `screens` are those that belong to it. */
+/** The parts of the page; `screens` are those that belong to it. A phone shows the first four, the rest below "more". */
 const AREAS = /** @type {const} */ ([
-  { href: '/points', icon: 'points', key: 'p', screens: ['points', 'point', 'tester'] },
-  { href: '/trend', icon: 'trend', key: 't', screens: ['trend'] },
-  { href: '/alarms', icon: 'alarms', key: 'a', screens: ['alarms'] },
-  { href: '/work-orders', icon: 'orders', key: 'w', screens: ['orders'] },
-  { href: '/energy', icon: 'energy', key: 'e', screens: ['energy', 'energy-day'] },
-  { href: '/buses', icon: 'buses', key: 'b', screens: ['buses', 'broker'] },
+  { href: '/', icon: 'overview', screens: ['overview'] },
+  { href: null, icon: 'systems', screens: ['system', 'equipment'] },
+  { href: '/alarms', icon: 'alarms', screens: ['alarms'] },
+  { href: '/work-orders', icon: 'orders', screens: ['orders'] },
+  { href: '/trend', icon: 'trend', screens: ['trend'] },
+  { href: '/energy', icon: 'energy', screens: ['energy', 'energy-day'] },
+  { href: '/points', icon: 'points', screens: ['points', 'point', 'tester'] },
+  { href: '/status', icon: 'gateway', screens: ['status', 'buses', 'broker'] },
 ]);
+const MAIN = 4;
 
 const theme = remembered('theme', 'auto');
 const helpOpen = signal(false);
+const paletteOpen = signal(false);
+/** Which list of the navigation is unfolded where it has no room to stand open. */
+const unfolded = signal(/** @type {'' | 'systems' | 'more'} */ (''));
+/** A plant that is simulated says so: the server knows. */
+const simulated = signal(false);
+const ASK_DEMO_MS = 2_000;
 
 // ---- top bar
 
@@ -74,6 +84,8 @@ function Switches() {
     showLanguage(other);
   };
   return html`<div class="switches">
+    <button type="button" class="bare palette-button" aria-keyshortcuts="Control+K" title=${t('top.palette')} aria-label=${t('top.palette')}
+      onClick=${() => { paletteOpen.value = true; }}>${h(Icon, { name: 'search' })}<kbd aria-hidden="true">Ctrl K</kbd></button>
     <button type="button" class="bare" lang=${other} onClick=${choose}>${t('top.other-language')}</button>
     <button type="button" class="bare" aria-label=${t('top.theme', { theme: t(`theme.${chosen}`) })}
       title=${t('top.theme', { theme: t(`theme.${chosen}`) })} onClick=${() => { theme.value = next; }}>
@@ -86,7 +98,8 @@ function Switches() {
 
 function TopBar() {
   return html`<header class="top">
-    <div class="site-name">${site.value ? h(Named, { of: site.value.name }) : 'plantroom'}</div>
+    <div class="site-name">${site.value ? h(Named, { of: site.value.name }) : 'plantroom'}
+      ${simulated.value && html`<a class="tag" href="/demo" title=${t('top.demo-title')}>${t('top.demo')}</a>`}</div>
     ${h(Counts, {})}
     <div class="top-rest">${h(LinkState, {})}${h(Clock, {})}</div>
     ${h(Switches, {})}
@@ -95,15 +108,57 @@ function TopBar() {
 
 // ---- navigation
 
-function Areas() {
-  const screen = place.value.screen;
-  return html`<nav class="areas" aria-label=${t('nav.label')}>
-    ${AREAS.map((area) => {
-      const inside = area.screens.some((name) => name === screen);
-      return html`<a key=${area.href} href=${area.href} aria-current=${inside ? 'page' : undefined}>
-        ${h(Icon, { name: area.icon })}<span>${t(`nav.${area.icon}`)}</span>
-      </a>`;
+/** The systems of the site, each with the worst alarm in it. */
+function Systems() {
+  const { screen, params } = place.value;
+  const inside = screen === 'system' ? params.system : screen === 'equipment' ? assetOf(params.asset ?? '')?.system : null;
+  const calls = alarmsBySystem.value;
+  return html`<ul id="menu-systems" class="area-menu">
+    ${systems.value.map((system) => {
+      const tally = calls.get(system);
+      return html`<li key=${system}><a href=${systemHref(system)} aria-current=${inside === system ? 'page' : undefined}>
+        <span>${t(`system.${system}`)}</span>${tally && h(Mark, { priority: tally.worst.priority, state: tally.worst.state, count: tally.open })}</a></li>`;
     })}
+  </ul>`;
+}
+
+/** @param {{ area: typeof AREAS[number] }} p */
+function AreaLink({ area }) {
+  const inside = area.screens.some((name) => name === place.value.screen);
+  return html`<a href=${area.href} aria-current=${inside ? 'page' : undefined}>${h(Icon, { name: area.icon })}<span>${t(`nav.${area.icon}`)}</span></a>`;
+}
+
+/**
+ * A list that stands open where there is room, and unfolds from a button where there is none.
+ * @param {{ name: 'systems' | 'more', icon: 'systems' | 'more', current: boolean, children?: Children }} p
+ */
+function Folded({ name, icon, current, children }) {
+  const open = unfolded.value === name;
+  return html`<div class=${cls('area-group', `area-${name}`, open && 'open')}>
+    <button type="button" class=${cls('area-fold', current && 'current')} aria-expanded=${open} aria-controls=${`menu-${name}`}
+      onClick=${() => { unfolded.value = open ? '' : name; }}>${h(Icon, { name: icon })}<span>${t(`nav.${name}`)}</span></button>
+    <span class="area-heading" aria-hidden="true">${h(Icon, { name: icon })}<span>${t(`nav.${name}`)}</span></span>
+    ${children}
+  </div>`;
+}
+
+function Areas() {
+  const { screen, path } = place.value;
+  const minor = AREAS.slice(MAIN);
+  useEffect(() => {
+    unfolded.value = '';
+  }, [path]);
+  useEffect(() => onKey((key) => {
+    if (key !== 'Escape' || unfolded.value === '') return false;
+    unfolded.value = '';
+    return true;
+  }), []);
+  return html`<nav class="areas" aria-label=${t('nav.label')}>
+    ${AREAS.slice(0, MAIN).map((area) => (area.href === null
+      ? h(Folded, { key: 'systems', name: 'systems', icon: 'systems', current: area.screens.some((name) => name === screen) }, h(Systems, {}))
+      : h(AreaLink, { key: area.href, area })))}
+    ${h(Folded, { name: 'more', icon: 'more', current: minor.some((area) => area.screens.some((name) => name === screen)) },
+      html`<div id="menu-more" class="area-menu">${minor.map((area) => h(AreaLink, { key: area.icon, area }))}</div>`)}
   </nav>`;
 }
 
@@ -169,8 +224,19 @@ export function startShell() {
     document.documentElement.dataset.theme = theme.value;
   });
   effect(() => {
+    document.documentElement.toggleAttribute('data-wall', place.value.screen === 'overview' && place.value.query.has('wall'));
+  });
+  document.addEventListener('keydown', (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.key.toLowerCase() !== 'k') return;
+    event.preventDefault(); // of the browser's own search field
+    if (!document.querySelector('dialog[open]')) paletteOpen.value = true;
+  });
+  setTimeout(() => get('/demo').then(() => { simulated.value = true; }, () => {}), ASK_DEMO_MS);
+  effect(() => {
     const area = AREAS.find((one) => one.screens.some((name) => name === place.value.screen));
-    const words = [area ? t(`nav.${area.icon}`) : '', site.value ? nameOf(site.value.name) : 'plantroom'];
+    const { screen, params } = place.value;
+    const own = screen === 'system' ? t(`system.${params.system}`) : screen === 'equipment' ? nameOf(assetOf(params.asset ?? '')?.name) : '';
+    const words = [own || (area ? t(`nav.${area.icon}`) : ''), site.value ? nameOf(site.value.name) : 'plantroom'];
     const count = unacknowledged.value;
     document.title = `${count > 0 ? `(${count}) ` : ''}${words.filter(Boolean).join(' · ')}`;
   });
@@ -183,15 +249,25 @@ function SpokenLog() {
   </div>`;
 }
 
-// ---- help, loaded when asked for
+// ---- help and palette, loaded when asked for
 
-function Help() {
+/** A dialog of a file of its own. @param {import('../vendor/core.js').Signal<boolean>} open @param {() => Promise<(p: any) => any>} load */
+function useLater(open, load) {
   const [Dialog, setDialog] = useState(/** @type {null | ((p: any) => any)} */ (null));
   useEffect(() => {
-    if (helpOpen.value && !Dialog) import('./help.js').then((module) => setDialog(() => module.Help));
-  }, [helpOpen.value]);
-  if (!helpOpen.value || !Dialog) return null;
-  return h(Dialog, { close: () => { helpOpen.value = false; }, goKeys: GO_KEYS, singleKeys });
+    if (open.value && !Dialog) load().then((found) => setDialog(() => found), () => { open.value = false; });
+  }, [open.value]);
+  return open.value ? Dialog : null;
+}
+
+function Help() {
+  const Dialog = useLater(helpOpen, () => import('./help.js').then((module) => module.Help));
+  return Dialog && h(Dialog, { close: () => { helpOpen.value = false; }, goKeys: GO_KEYS, singleKeys });
+}
+
+function Palette() {
+  const Dialog = useLater(paletteOpen, () => import('./palette.js').then((module) => module.Palette));
+  return Dialog && h(Dialog, { close: () => { paletteOpen.value = false; }, areas: AREAS });
 }
 
 /** @param {{ children?: Children }} p */
@@ -212,5 +288,6 @@ export function Shell({ children }) {
     <p class="print-only print-foot">${t('print.made', { time: `${date(live.now())} ${clock(live.now())}`, zone: zone.value })}</p>
     ${h(SpokenLog, {})}
     ${h(Help, {})}
+    ${h(Palette, {})}
   `;
 }

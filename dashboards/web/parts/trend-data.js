@@ -236,7 +236,7 @@ export function useStatistics(addresses, ready, asked) {
 
 /**
  * What the charts show; while a hand moves it, nothing else does.
- * @typedef {{ view: import('../vendor/signals.js').Signal<View>, held: boolean }} Window
+ * @typedef {{ view: import('../vendor/core.js').Signal<View>, held: boolean }} Window
  */
 
 /** A window that lives as long as the screen. @param {Asked} asked @returns {Window} */

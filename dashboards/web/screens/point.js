@@ -6,8 +6,9 @@ import { ApiError, get, query, revision, useGet } from '../lib/api.js';
 import { go, onKey, place, pointHref } from '../lib/nav.js';
 import { trendOf } from '../lib/trend-link.js';
 import { live } from '../lib/live.js';
-import { pathOf } from '../lib/site.js';
+import { assetOf, buildingOf } from '../lib/site.js';
 import { Empty, Failure, Icon, Loading, Named, Quantity, qualityWords, reasonWord, useJudged, useSubscription } from '../parts/basics.js';
+import { Crumbs } from '../parts/crumbs.js';
 import { MakingPart } from '../parts/making.js';
 import { Series } from '../parts/series.js';
 
@@ -153,7 +154,7 @@ function Now({ point }) {
   const { kind, cell, stale, age } = judged;
   return html`<div class=${cls('now', stale && cell !== null && 'hatched')} data-live>
     <div class="kpi num">${kind === 'value' && cell ? h(Value, { point, value: cell.v }) : kind === 'bad' ? '\u2014' : '…'}
-      ${kind === 'value' && point.symbol && html` <span class="kpi-unit">${unit(point.symbol)}</span>`}</div>
+      ${kind === 'value' && point.symbol && point.states.length === 0 && html` <span class="kpi-unit">${unit(point.symbol)}</span>`}</div>
     <div>${qualityWords(judged)}</div>
     <div class="quiet num">${cell && `${fullStamp(cell.at)} · ${t('point.ago', { age: duration(age ?? 0) })}`}</div>
   </div>`;
@@ -212,12 +213,8 @@ export function PointPage() {
     go('/points');
     return true;
   }), []);
-  const path = point ? pathOf(point.asset) : [];
   return html`
-    <nav class="crumbs" aria-label=${t('point.crumbs')}>
-      <a href="/points">${t('nav.points')}</a>
-      ${path.slice(1).map((one) => html`<a key=${one.id} href=${`/points${query({ asset: one.id })}`}>${h(Named, { of: one.name })}</a>`)}
-    </nav>
+    ${h(Crumbs, { system: assetOf(asset ?? '')?.system, building: buildingOf(asset ?? ''), asset: asset ?? '' })}
     <div class="screen-head"><h1>${point ? h(Named, { of: point.name }) : address}</h1>
       ${point && html`<div class="filter"><a class="choice" href=${trendOf([point.address])}>${h(Icon, { name: 'trend' })}${t('point.trend')}</a>
         <a class="choice" href=${`/tester${query({ formula: point.address })}`}>${t('making.try-point')}</a></div>`}</div>

@@ -107,7 +107,7 @@ function useHands(asked, window) {
   return { move, zoom, pan };
 }
 
-/** @param {Asked} asked @param {ReturnType<typeof useHands>} hands @param {import('../vendor/signals.js').Signal<View>} view @param {number} pixels */
+/** @param {Asked} asked @param {ReturnType<typeof useHands>} hands @param {import('../vendor/core.js').Signal<View>} view @param {number} pixels */
 function useKeys(asked, hands, view, pixels) {
   const latest = useRef({ asked, pixels });
   latest.current = { asked, pixels };
@@ -146,7 +146,7 @@ function summaryOf(points, view) {
  * @param {number} p.version of what is in them
  * @param {number} p.width
  * @param {string} p.theme
- * @param {import('../vendor/signals.js').Signal<View>} p.view
+ * @param {import('../vendor/core.js').Signal<View>} p.view
  * @param {(view: View, how: 'drag' | 'turn') => void} p.move
  * @param {(plot: PlotHandle | null) => void} p.made
  */

@@ -1,2 +1,2 @@
-// Types come from the package itself, which only the type check needs (tests/browser).
+// Types come from the packages themselves, which only the type check needs (tests/browser).
 export { default } from 'uplot';

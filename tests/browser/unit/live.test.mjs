@@ -68,11 +68,16 @@ test('subscribes after the greeting; snapshot and deltas land in the right cells
   say({ t: 'snap', id, now: 1_000_500, points: ['a/z', 'a/x', 'a/y'], v: [3, 1, null], q: [0, 0, 2], r: [null, null, 'timeout'], at: [1, 2, 3] });
   assert.deepEqual(live.cell('a/y').value, { v: null, q: 2, r: 'timeout', at: 3 });
   advance(100);
-  say({ t: 'd', id, now: 1_001_000, d: [0, 33, 0, null, -10, 2, 22, 1, 'stale', -2000] });
+  say({ t: 'd', id, now: 1_001_000, d: [0, 33, 2, 22], at: [-10, 1, -2000, 1], q: [0, null, 1, 1, 'stale', 1] });
   assert.deepEqual(live.cell('a/z').value, { v: 33, q: 0, r: null, at: 1_000_990 });
   assert.deepEqual(live.cell('a/x').value, { v: 1, q: 0, r: null, at: 2 });
   assert.deepEqual(live.cell('a/y').value, { v: 22, q: 1, r: 'stale', at: 999_000 });
   assert.equal(live.now(), 1_001_000);
+  // A run goes on over several pairs.
+  say({ t: 'd', id, now: 1_002_000, d: [0, 34, 1, 2, 1, 23], at: [-5, 2, -7, 1], q: [2, 'timeout', 1, 0, null, 2] });
+  assert.deepEqual(live.cell('a/z').value, { v: 34, q: 2, r: 'timeout', at: 1_001_995 });
+  assert.deepEqual(live.cell('a/x').value, { v: 2, q: 0, r: null, at: 1_001_995 });
+  assert.deepEqual(live.cell('a/y').value, { v: 23, q: 0, r: null, at: 1_001_993 });
 });
 
 test('silence loses the link within 10 s, a closed socket within 3.5 s, and the server time of the last word stays', () => {
@@ -221,7 +226,7 @@ test('resync subscribes anew; a cell nobody watches forgets', () => {
   stop();
   assert.deepEqual(wire().sent.at(-1), { t: 'unsub', id });
   assert.equal(live.cell('a/x').value, null);
-  say({ t: 'd', id, now: 2, d: [0, 9, 0, null, 0] });
+  say({ t: 'd', id, now: 2, d: [0, 9], at: [0, 1], q: [0, null, 1] });
   assert.equal(live.cell('a/x').value, null);
 });
 

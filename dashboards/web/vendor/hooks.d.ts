@@ -1,2 +1,0 @@
-// Types come from the package itself, which only the type check needs (tests/browser).
-export * from 'preact/hooks';

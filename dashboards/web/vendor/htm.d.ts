@@ -1,3 +1,0 @@
-// Types come from the package itself, which only the type check needs (tests/browser).
-export * from 'htm';
-export { default } from 'htm';
