@@ -85,7 +85,9 @@ export async function fakePlant(page, plan, options = {}) {
       state.tick += 1;
       state.now += 1_000;
       for (const [id, points] of state.subscribed) {
-        send({ t: 'd', id, now: state.now, d: points.flatMap((address, i) => [i === 0 ? 0 : 1, valueOf(byAddress.get(address), state.tick), 0, null, -(byAddress.get(address).old ?? 0)]) });
+        const d = points.flatMap((address, i) => [i === 0 ? 0 : 1, valueOf(byAddress.get(address), state.tick)]);
+        const at = points.flatMap((address) => [-(byAddress.get(address).old ?? 0), 1]);
+        send({ t: 'd', id, now: state.now, d, at, q: [0, null, points.length] });
       }
       send({ t: 'hb', now: state.now });
     },
