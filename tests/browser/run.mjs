@@ -36,6 +36,7 @@ const CJK = /[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]/;
 const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|brokers|buses|chart|demo|do|energy|error|fate|fault|gallery|guide|help|kind|link|log|machine|making|means|medium|nav|orders|overview|palette|point|points|quality|reason|rule|state|status|system|systems|tester|tile|top|trend|value|verdict)\.[a-z-]+/;
 const LOST_WITHIN_MS = 10_000;
 const ALARM_WITHIN_MS = 60_000;
+const SETTLED_WITHIN_MS = 60_000;
 
 class Skip extends Error {}
 
@@ -106,8 +107,11 @@ async function open(page, path) {
 
 /** No skeleton is left and, where live values stand, they have arrived. @param {import('playwright-core').Page} page */
 async function settled(page) {
-  await page.waitForFunction(() => !document.querySelector('.skeleton') && document.querySelector('main h1') &&
-    [...document.querySelectorAll('[data-live]')].every((cell) => !cell.textContent?.includes('…')), undefined, { timeout: 10_000 });
+  const waiting = () => (document.querySelector('.skeleton') || !document.querySelector('main h1') ? 'a skeleton'
+    : [...document.querySelectorAll('[data-live]')].filter((cell) => cell.textContent?.includes('…')).length || null);
+  // Nothing is said of how long it takes: a busy machine may have other screens to draw as well.
+  const left = await until(SETTLED_WITHIN_MS, async () => ((await page.evaluate(waiting)) === null ? true : null));
+  must(left, `${page.url()} does not come to rest: ${await page.evaluate(waiting)} of its values are waited for`);
   await drawn(page);
 }
 
@@ -653,8 +657,14 @@ async function sweep(language) {
     if (name === plant.staged[0]?.[0]) await stage(page);
     await page.setViewportSize(DESK);
     await page.emulateMedia({ colorScheme: 'light' });
-    await open(page, path);
+    try {
+      await open(page, path);
+    } catch (error) {
+      note(`every screen comes to rest, ${language}`, name, [String(error)]);
+      continue;
+    }
     await page.evaluate(axeSource);
+    note(`every screen comes to rest, ${language}`, name, []);
     note(`no screen fails, ${language}`, name, [...await page.locator('.failure').allInnerTexts(), ...complaints.splice(0)]);
     const text = await page.locator('body').innerText();
     note(`no key stands where words should be, ${language}`, name, KEYS.exec(text)?.slice(0, 1) ?? []);
