@@ -8,7 +8,7 @@ use crate::runtime::Gateway;
 use crate::sim::Hospital;
 use crate::sim::desk::Desk;
 use crate::sim::device::bus::Manner;
-use crate::sim::fault::{self, Board};
+use crate::sim::fault::{self, Board, Fault};
 use crate::sim::fill::Fill;
 use crate::sim::memory::{Memory, Wishes};
 use crate::sim::shown::Instruments;
@@ -118,8 +118,24 @@ impl Plant {
             .map_err(|wrong| Failure::Configuration(wrong.to_string()))?;
         let board = Arc::new(Board::new(faults, memory.known.clone(), clock.utc()));
         let truth = Arc::new(Truth::hospital(memory.genesis, memory.seed, board.courses()));
+        happens_somewhere(&truth, board.faults(), named)?;
         Ok(Plant { memory, truth, board })
     }
+}
+
+/// A fault of the plant that no part of it knows would begin, be listed as running, and do nothing.
+fn happens_somewhere(truth: &Truth, faults: &[Fault], script: &str) -> Result<(), Failure> {
+    for Fault { id, kind, target, .. } in faults.iter().filter(|fault| fault.kind.is_of_the_plant()) {
+        if truth.assets_with(kind.word()).all(|asset| asset != target.id()) {
+            let known: Vec<&str> = truth.assets_with(kind.word()).collect();
+            return Err(Failure::Configuration(format!(
+                "{script}: the fault {id} would do nothing: {kind} cannot happen at {}, but at {}",
+                target.id(),
+                known.join(", ")
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The text of a script.
@@ -232,6 +248,8 @@ fn plan() -> Result<Plan, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::point::UtcMs;
+    use crate::sim::truth::Courses;
 
     #[test]
     fn the_demo_listens_on_loopback_only() {
@@ -257,6 +275,13 @@ mod tests {
         let plan = plan().unwrap_or_else(|wrong| panic!("{wrong}"));
         let faults = fault::parse(&usual(), USUAL, &plan).unwrap_or_else(|wrong| panic!("{wrong}"));
         assert!(faults.iter().all(|fault| !fault.name.zh.is_empty() && !fault.notice.en.is_empty()));
+        let truth = Truth::hospital(UtcMs(1_763_700_000_000), 1, &Courses::default());
+        assert!(happens_somewhere(&truth, &faults, USUAL).is_ok());
+        let elsewhere = usual().replacen("asset = \"ahu-5\"", "asset = \"lift-2\"", 1);
+        let faults_elsewhere =
+            fault::parse(&elsewhere, USUAL, &plan).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let wrong = happens_somewhere(&truth, &faults_elsewhere, USUAL).unwrap_err().to_string();
+        assert!(wrong.contains("clogging_filter cannot happen at lift-2, but at ahu-"), "{wrong}");
         for kind in fault::Kind::ALL {
             assert!(faults.iter().any(|fault| fault.kind == *kind), "no {kind}");
         }

@@ -6,7 +6,7 @@ use super::people::people;
 use super::state::{Knot, Moment, State, ms};
 use super::weather::weather;
 use crate::point::{Address, UtcMs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const HOUR_MS: f64 = 3_600_000.0;
 /// The two points of Gauss and Legendre lie so far from the middle of a span, in halves of it: 1/sqrt(3).
@@ -59,6 +59,8 @@ pub(super) struct Model {
     cuts: Vec<Vec<Fault>>,
     pub(super) stocks: Vec<Vec<(Flow, f64)>>,
     pub(super) faults: Vec<Course>,
+    /// Kind and asset of each.
+    pub(super) known: BTreeSet<(String, String)>,
     pub(super) told: Vec<Told>,
     pub(super) points: BTreeMap<Address, usize>,
     steps: Vec<Step>,
@@ -119,6 +121,7 @@ impl Build {
     /// The fault of this kind at this asset; it never acts if the script has none.
     pub fn fault(&mut self, kind: &str, asset: &str) -> Fault {
         self.model.faults.push(self.courses.course(kind, asset));
+        self.model.known.insert((kind.to_owned(), asset.to_owned()));
         Fault(self.model.faults.len() - 1)
     }
 

@@ -82,6 +82,11 @@ impl Truth {
         &self.model.points
     }
 
+    /// The assets in which a fault of this kind can happen.
+    pub fn assets_with<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
+        self.model.known.iter().filter(move |(known, _)| known == kind).map(|(_, asset)| asset.as_str())
+    }
+
     /// What every point would show if it were measured without error. A state is its number, a flag
     /// 0 or 1; a counter has not begun anew at its end. Not a number: there is nothing to measure.
     pub fn values(&self, at: UtcMs) -> Vec<f64> {

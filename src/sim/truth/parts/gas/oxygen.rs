@@ -39,7 +39,7 @@ const PSA_ENERGY: f64 = 1.1;
 #[derive(Clone, Copy, Debug)]
 pub struct Header {
     leak: Fault,
-    low: [Fault; 2],
+    low: Fault,
     key: u64,
 }
 
@@ -48,8 +48,7 @@ impl Header {
     pub fn pressure(self, now: &Moment<'_>) -> f64 {
         let unrest = 0.004 * now.wander(self.key, 900) + 0.001_2 * now.wander(self.key ^ 1, 20);
         let usual = 0.4015 + unrest - 0.010 * now.fault(self.leak);
-        let [first, second] = self.low;
-        usual + (FALLEN - usual) * now.fault(first).max(now.fault(second)).min(1.0)
+        usual + (FALLEN - usual) * now.fault(self.low)
     }
 }
 
@@ -82,8 +81,7 @@ struct Tank {
 pub fn add(build: &mut Build, demand: &[Flow; ZONES], uses: &mut Vec<Use>) -> Header {
     let zones = build.total(demand);
     let leak = build.fault("oxygen_leak", MANIFOLD);
-    // The script names a fall at the source by the kind of a fall in a zone, too.
-    let low = ["oxygen_low", "oxygen_zone_low"].map(|kind| build.fault(kind, MANIFOLD));
+    let low = build.fault("oxygen_low", MANIFOLD);
     let tanks = [(TANKS[0], 0.47), (TANKS[1], 0.86)].map(|(asset, full)| tank(build, asset, full, leak));
     let (psa, reserve, swap) = (build.flow(), build.flow(), build.flow());
     let cylinders = build.stock(&[(swap, 1.0), (reserve, -1.0)], CYLINDERS);
