@@ -281,11 +281,14 @@ export async function plantChecks({ check, must, person, open, drawn, clipped, s
     const { page, complaints } = await visitor({ language: 'en' });
     await open(page, '/');
     for (const [text, path] of [['oxygen tank 2', '/equipment/lox-2'], ['boilers', '/systems/heat'], ['trends', '/trend'], ['winding', '/points/transformer-1/winding']]) {
+      // Nobody waits for the field before he types.
       await page.keyboard.press('Control+k');
-      await page.getByRole('combobox').last().waitFor();
       await page.keyboard.type(String(text));
-      await page.getByRole('option').first().waitFor();
-      await page.waitForTimeout(300);
+      // Points come from the server a moment after the typing.
+      await page.waitForFunction((words) => {
+        const chosen = document.querySelector('[role="option"][aria-selected="true"]')?.textContent?.toLowerCase();
+        return chosen !== undefined && words.every((word) => chosen.includes(word));
+      }, String(text).split(' '));
       await page.keyboard.press('Enter');
       await at(page, String(path));
       await page.locator('main h1').waitFor();

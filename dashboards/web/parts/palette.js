@@ -66,15 +66,21 @@ function Line({ entry }) {
  * @param {object} p
  * @param {() => void} p.close
  * @param {readonly { href: string | null, icon: string }[]} p.areas
+ * @param {() => string} p.typed what was typed before it was here
  */
-export function Palette({ close, areas }) {
+export function Palette({ close, areas, typed }) {
   const id = useId();
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const list = useRef(/** @type {HTMLElement | null} */ (null));
   const [text, setText] = useState('');
   const [chosen, setChosen] = useState(0);
   const found = useFound(text, POINTS_MAX);
-  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    dialog.current?.showModal();
+    const field = dialog.current?.querySelector('input');
+    if (field) field.value = typed(); // at once, for the key that comes before the next drawing
+    setText(typed());
+  }, []);
   const search = text.trim();
   const machines = findAssets(assets.value, search, ASSETS_MAX);
   /** @type {Entry[]} */

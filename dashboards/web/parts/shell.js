@@ -29,6 +29,8 @@ const MAIN = 4;
 const theme = remembered('theme', 'auto');
 const helpOpen = signal(false);
 const paletteOpen = signal(false);
+/** What was typed while the palette was on its way: it belongs into its field, and is no shortcut. */
+let typedEarly = '';
 /** Which list of the navigation is unfolded where it has no room to stand open. */
 const unfolded = signal(/** @type {'' | 'systems' | 'more'} */ (''));
 /** A plant that is simulated says so: the server knows. */
@@ -85,7 +87,7 @@ function Switches() {
   };
   return html`<div class="switches">
     <button type="button" class="bare palette-button" aria-keyshortcuts="Control+K" title=${t('top.palette')} aria-label=${t('top.palette')}
-      onClick=${() => { paletteOpen.value = true; }}>${h(Icon, { name: 'search' })}<kbd aria-hidden="true">Ctrl K</kbd></button>
+      onClick=${openPalette}>${h(Icon, { name: 'search' })}<kbd aria-hidden="true">Ctrl K</kbd></button>
     <button type="button" class="bare" lang=${other} onClick=${choose}>${t('top.other-language')}</button>
     <button type="button" class="bare" aria-label=${t('top.theme', { theme: t(`theme.${chosen}`) })}
       title=${t('top.theme', { theme: t(`theme.${chosen}`) })} onClick=${() => { theme.value = next; }}>
@@ -229,8 +231,9 @@ export function startShell() {
   document.addEventListener('keydown', (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || event.key.toLowerCase() !== 'k') return;
     event.preventDefault(); // of the browser's own search field
-    if (!document.querySelector('dialog[open]')) paletteOpen.value = true;
+    if (!document.querySelector('dialog[open]')) openPalette();
   });
+  document.addEventListener('keydown', typeEarly, true);
   setTimeout(() => get('/demo').then(() => { simulated.value = true; }, () => {}), ASK_DEMO_MS);
   effect(() => {
     const area = AREAS.find((one) => one.screens.some((name) => name === place.value.screen));
@@ -251,6 +254,20 @@ function SpokenLog() {
 
 // ---- help and palette, loaded when asked for
 
+function openPalette() {
+  typedEarly = '';
+  paletteOpen.value = true;
+}
+
+/** @param {KeyboardEvent} event */
+function typeEarly(event) {
+  if (!paletteOpen.value || document.querySelector('dialog[open]')) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.key.length !== 1) return;
+  typedEarly += event.key;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
 /** A dialog of a file of its own. @param {import('../vendor/core.js').Signal<boolean>} open @param {() => Promise<(p: any) => any>} load */
 function useLater(open, load) {
   const [Dialog, setDialog] = useState(/** @type {null | ((p: any) => any)} */ (null));
@@ -267,7 +284,7 @@ function Help() {
 
 function Palette() {
   const Dialog = useLater(paletteOpen, () => import('./palette.js').then((module) => module.Palette));
-  return Dialog && h(Dialog, { close: () => { paletteOpen.value = false; }, areas: AREAS });
+  return Dialog && h(Dialog, { close: () => { paletteOpen.value = false; }, areas: AREAS, typed: () => typedEarly });
 }
 
 /** @param {{ children?: Children }} p */
