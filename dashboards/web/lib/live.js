@@ -430,6 +430,25 @@ export function createLive(world) {
   return { link, second, outdated, now, silence, cell, subscribe, listen, start, hurry, setHidden };
 }
 
+// ---- what many events ask for
+
+/**
+ * Says how long to wait before it is done again: nothing after a rest, `least` behind the first, then twice as long each time,
+ * `most` at last. Times in milliseconds; the caller waits that long and then does it.
+ * @param {{ least: number, most: number }} pauses
+ * @returns {(now: number) => number}
+ */
+export function pace({ least, most }) {
+  let last = -Infinity;
+  let pause = least;
+  return (now) => {
+    pause = now - last > most ? least : Math.min(2 * pause, most);
+    const wait = Math.max(0, last + pause - now);
+    last = now + wait;
+    return wait;
+  };
+}
+
 // ---- the browser
 
 /** @param {WireEvents} on @returns {Wire} */

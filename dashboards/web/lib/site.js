@@ -3,15 +3,15 @@
 import { computed, effect, signal } from './ui.js';
 import { ApiError, get, revision } from './api.js';
 import { zone } from './i18n.js';
-import { live } from './live.js';
+import { live, pace } from './live.js';
 
 /** @typedef {import('./types').Site} Site */
 /** @typedef {import('./types').Asset} Asset */
 /** @typedef {import('./types').Alarm} Alarm */
 
 const ALARMS_MAX = 500;
-/** Under a flood of events the list is read at most this often. */
-const REREAD_MS = 1_000;
+/** From one reading of the alarms to the next: short, that an alarm behind another is seen at once, and longer while they keep coming. */
+const PAUSE_MS = { least: 125, most: 1_000 };
 const RETRY_MS = 3_000;
 
 export const site = signal(/** @type {Site | null} */ (null));
@@ -134,7 +134,7 @@ export const alarmsBySystem = computed(() => tallies((id) => assetOf(id)?.system
 
 let reading = false;
 let again = false;
-let readAt = -REREAD_MS;
+const waitFor = pace(PAUSE_MS);
 
 /** Reads the open alarms; calls during a read lead to one more. */
 export async function readAlarms() {
@@ -145,9 +145,8 @@ export async function readAlarms() {
   reading = true;
   do {
     again = false;
-    const wait = readAt + REREAD_MS - performance.now();
+    const wait = waitFor(performance.now());
     if (wait > 0) await new Promise((done) => setTimeout(done, wait));
-    readAt = performance.now();
     try {
       const reply = await get(`/alarms?state=open&limit=${ALARMS_MAX}`);
       alarms.value = { items: reply.items, counts: reply.counts, error: null };

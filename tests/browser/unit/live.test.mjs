@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CLOSED_MS, SILENT_MS, backoff, createLive, judge } from '../../../dashboards/web/lib/live.js';
+import { CLOSED_MS, SILENT_MS, backoff, createLive, judge, pace } from '../../../dashboards/web/lib/live.js';
 import { revision } from '../../../dashboards/web/lib/api.js';
 
 /** Time, timers, and every wire that was opened. */
@@ -255,4 +255,33 @@ test('judge: nothing looks live that is not', () => {
     [cell({ v: null, q: 2, r: 'timeout' }), 1_500, true, { kind: 'bad', doubt: 'timeout', stale: true }],
   ]);
   for (const [value, now, lost, expected] of cases) assert.deepEqual(judge(value, 15_000, now, lost), expected);
+});
+
+// ---- what many events ask for
+
+/** When it is done, asked for every `step` ms until `end`. @param {number} step @param {number} end */
+function done(step, end) {
+  const wait = pace({ least: 125, most: 1_000 });
+  const times = [];
+  for (let now = 0; now < end; ) {
+    const at = now + wait(now);
+    times.push(at);
+    now = Math.max(at, now + step);
+  }
+  return times;
+}
+
+test('what comes alone is done at once', () => {
+  assert.deepEqual(done(1_500, 6_000), [0, 1_500, 3_000, 4_500]);
+});
+
+test('what comes close behind another waits a quarter of a second, what follows longer, a flood a second each', () => {
+  assert.deepEqual(done(10, 5_000), [0, 250, 750, 1_750, 2_750, 3_750, 4_750, 5_750]);
+});
+
+test('after a rest it is quick again', () => {
+  const wait = pace({ least: 125, most: 1_000 });
+  for (const now of [0, 10, 20, 30]) wait(now);
+  assert.equal(wait(10_000), 0);
+  assert.ok(wait(10_010) <= 250);
 });
