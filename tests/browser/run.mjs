@@ -2,7 +2,8 @@
 //
 //   PLANTROOM_URL    its address, e.g. http://127.0.0.1:8080 (needed)
 //   PLANTROOM_PID    its process; killed by the last check, which then runs too
-//   PLANTROOM_SHOTS  a folder for screenshots of every screen, for review
+//   PLANTROOM_SHOTS  a folder for screenshots of every screen, for review: zh-CN light and en dark
+//   PLANTROOM_SHOTS_ALL  1: also zh-CN dark and en light, which takes twice as long
 //   CHROMIUM         the browser, /usr/bin/chromium
 //   ONLY             runs only the checks whose name holds this text; `sweep`: those of every screen
 //
@@ -25,6 +26,7 @@ if (base === '') {
   process.exit(2);
 }
 const shots = process.env.PLANTROOM_SHOTS;
+const allShots = process.env.PLANTROOM_SHOTS_ALL === '1';
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const DESK = { width: 1366, height: 768 };
 const WIDE = { width: 1920, height: 1080 };
@@ -37,6 +39,7 @@ const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|brokers|buses|chart|demo|d
 const LOST_WITHIN_MS = 10_000;
 const ALARM_WITHIN_MS = 60_000;
 const SETTLED_WITHIN_MS = 60_000;
+const SPARKS_WITHIN_MS = 3_000;
 
 class Skip extends Error {}
 
@@ -193,7 +196,9 @@ await check('an order is accepted and finished; closing is refused while its ala
 /** The screens, with something on them where the plant has it. */
 async function screens() {
   const { items: points } = await api('/points?limit=200');
-  const { items: alarms } = await api('/alarms?state=all&limit=50');
+  // A run of these checks alone begins before the demo's first alarm, and an alarm has screens of its own.
+  const raised = async () => (await api('/alarms?state=all&limit=50')).items;
+  const alarms = await until(ALARM_WITHIN_MS, async () => ((await raised()).length > 0 ? raised() : null)) ?? [];
   const { items: orders } = await api('/work-orders?state=all');
   const { items: meters } = await api('/energy/meters');
   const numeric = points.find((/** @type {any} */ point) => point.kind !== 'text' && point.states.length === 0) ?? points[0];
@@ -204,7 +209,7 @@ async function screens() {
   const all = [
     ['overview', '/'], ['equipment', `/equipment/${machine}`], ['points', '/points'], ['point', `/points/${numeric.address}`], ['alarms', '/alarms'], ['alarms-all', '/alarms?state=all'],
     ['work-orders', '/work-orders'], ['work-orders-all', '/work-orders?state=all'], ['energy', '/energy'], ['buses', '/buses'], ['trend-empty', '/trend'],
-    ['gallery', '/gallery'], ['status', '/status'], ['demo-none', '/demo'],
+    ['gallery', '/gallery'], ['status', '/status'], ['demo', '/demo'],
   ];
   if (systems[0]) all.push(['system', `/systems/${systems[0].system}`], ['system-table', `/systems/${systems[0].system}?form=table`]);
   if (alarms[0]) all.push(['alarm', `/alarms/${alarms[0].id}?state=all`]);
@@ -224,7 +229,7 @@ async function screens() {
   const flags = values.filter((/** @type {any} */ one) => one.value !== null && [0, 1].includes(Number(one.value)));
   const flag = points.find((/** @type {any} */ point) => flags.some((/** @type {any} */ one) => one.point === point.address)) ?? null;
   const trended = points.filter((/** @type {any} */ point) => point.kind !== 'text').slice(0, 6).map((/** @type {any} */ point) => point.address).join();
-  const staged = [['buses-troubled', '/buses'], ['status-troubled', '/status'], ['demo', '/demo'], ['alarms-states', '/alarms?state=all'], ['trend', `/trend?points=${trended}&over=7d`], ['trend-1h', `/trend?points=${trended}&span=1h`]];
+  const staged = [['buses-troubled', '/buses'], ['status-troubled', '/status'], ['demo-filling', '/demo'], ['alarms-states', '/alarms?state=all'], ['trend', `/trend?points=${trended}&over=7d`], ['trend-1h', `/trend?points=${trended}&span=1h`]];
   staged.push(['point-bad', `/points/${numeric.address}?hours=6`]);
   if (brokers[0]) staged.push(['broker-troubled', `/brokers/${brokers[0].id}`]);
   if (flag) staged.push(['points-states', `/points?search=${flag.address}`], ['point-states', `/points/${flag.address}`]);
@@ -291,9 +296,13 @@ function stagedBrokers(body) {
   return { ...body, items: body.items.map((/** @type {any} */ one) => ({ ...one, ...trouble })) };
 }
 
-/** From now on the page gets the history of every point from fake-series.mjs. @param {import('playwright-core').Page} page */
-async function fakeSeries(page) {
-  const points = new Map(plant.points.map((/** @type {any} */ point) => [point.address, point]));
+/**
+ * From now on the page gets the history of every point from fake-series.mjs.
+ * @param {import('playwright-core').Page} page
+ * @param {any[]} [states] those the flag is given
+ */
+async function fakeSeries(page, states) {
+  const points = new Map(plant.points.map((/** @type {any} */ point) => [point.address, states && point.address === plant.flag?.address ? { ...point, states } : point]));
   await page.route(/\/api\/v1\/series/, (route) => route.fulfill({ json: answer(new URL(route.request().url()), points, site.timezone) }));
 }
 
@@ -310,7 +319,7 @@ async function stage(page, states = STATES) {
     if (path.endsWith('/making')) return stagedMaking(body);
     return body.items ? { ...body, items: body.items.map(one) } : one(body);
   };
-  await fakeSeries(page);
+  await fakeSeries(page, states);
   await page.route(/\/api\/v1\/(points|alarms|work-orders|buses|brokers$|status$|demo$)/, async (route) => {
     const url = new URL(route.request().url());
     const { pathname } = url;
@@ -975,12 +984,14 @@ await trendChecks({ check, must, person, open, drawn, api, base, site, points: p
 if (shots) {
   mkdirSync(shots, { recursive: true });
   await check('screenshots', async () => {
-    for (const [language, theme] of /** @type {[string, 'light' | 'dark'][]} */ ([['zh-CN', 'light'], ['en', 'dark']])) {
+    const looks = LANGUAGES.flatMap((language) => THEMES.map((theme) => ({ language, theme })));
+    for (const { language, theme } of looks.filter((look) => allShots || (look.language === 'en') === (look.theme === 'dark'))) {
       for (const size of [DESK, WIDE, PHONE]) {
         const { page } = await person({ language, theme, size, touch: size === PHONE });
         for (const [name, path] of [...plant.list, ...plant.staged]) {
           if (name === plant.staged[0]?.[0]) await stage(page);
           await open(page, path);
+          if (allShots) await until(SPARKS_WITHIN_MS, () => page.evaluate(() => ([...document.querySelectorAll('span.spark:not(.spark-none)')].some((one) => one.getBoundingClientRect().top < innerHeight) ? null : true)));
           await page.screenshot({ path: join(shots, `${name}-${size.width}x${size.height}-${language}-${theme}.png`) });
         }
         await page.context().close();
