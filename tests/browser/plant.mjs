@@ -204,7 +204,7 @@ export async function plantChecks({ check, must, person, open, drawn, clipped, s
   const focused = (/** @type {Page} */ page) => page.evaluate(() => document.activeElement?.textContent ?? '');
 
   for (const language of LANGUAGES) {
-    const [zone, low, age] = language === 'en' ? ['Infectious diseases building oxygen zone', 'below normal', '7 min'] : ['感染楼氧气分区', '低于常态', '7 分钟'];
+    const [zone, low, age] = language === 'en' ? ['Infectious diseases building oxygen zone', 'below normal', '7 min'] : ['感染楼氧气分区', '低于正常', '7 分钟'];
 
     await check(`plant: from the overview to the oxygen zone that is low in ${CLICKS_MAX} clicks at most, ${language}`, async () => {
       const { page, complaints } = await visitor({ language });

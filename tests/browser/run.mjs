@@ -518,9 +518,9 @@ await check('the tester: an expression has a value that follows the plant, a mis
 await check('a language chosen on a screen with words of its own changes those too', async () => {
   const { page } = await person({ language: 'zh-CN' });
   await open(page, '/tester');
-  await page.getByRole('heading', { name: '试算', level: 1 }).waitFor();
+  await page.getByRole('heading', { name: '试算表达式与消息映射', level: 1 }).waitFor();
   await page.getByRole('button', { name: 'English' }).click();
-  await page.getByRole('heading', { name: 'Tester', level: 1 }).waitFor();
+  await page.getByRole('heading', { name: 'Try an expression or a mapping', level: 1 }).waitFor();
   must(KEYS.exec(await page.locator('main').innerText()) === null, 'a key stands where words should be');
   await page.context().close();
 });

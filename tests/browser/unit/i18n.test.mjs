@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { clock, date, decimalsOf, lang, number, offsetText, percent, quantity, stamp, stateOf, stateWords, unit, zone } from '../../../dashboards/web/lib/i18n.js';
 
@@ -43,4 +44,14 @@ test('a state has its name and the number of the manual; a flag is 0 or 1; a mea
   for (const value of [7, 1.5, 70_000]) assert.deepEqual(stateOf(value, states), { number: String(value), name: null });
   for (const value of [null, 'auto']) assert.equal(stateOf(value, states), null);
   assert.equal(stateOf(1, []), null);
+});
+
+test('Chinese sentences have the punctuation of their script, and one word for a point', () => {
+  for (const part of ['', 'making/', 'parts/', 'plant/']) {
+    const words = JSON.parse(readFileSync(new URL(`../../../dashboards/web/i18n/${part}zh-CN.json`, import.meta.url), 'utf8'));
+    for (const [key, text] of Object.entries(words)) {
+      assert.doesNotMatch(text, /[\u3400-\u9fff}][,:;?()]|[,:;?()][\u3400-\u9fff{]/, key);
+      assert.doesNotMatch(text, /\u70b9\u4f4d/, `${key}: a point is \u6d4b\u70b9, as in the manual`);
+    }
+  }
 });
