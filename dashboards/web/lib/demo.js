@@ -24,7 +24,7 @@
  */
 
 /** A trend shows no more points than this. */
-const TREND_MAX = 8;
+export const TREND_MAX = 8;
 
 /** The running first, then those to come by their time, then the past, the newest first. @param {Fault[]} faults */
 export function inOrder(faults) {

@@ -200,8 +200,19 @@ export function LiveValue({ address, symbol, decimals, states, staleAfter }) {
   </span>`;
 }
 
-/** @type {Map<string, number>} */
+/** By unit, so that the numbers of a list stand below each other. @type {Map<string, number>} */
 const digitsSeen = new Map();
+
+/**
+ * Digits of a value that is known by its alarm alone: the most seen of its unit.
+ * @param {{ symbol: string, value: Scalar, limit: Scalar }} of
+ * @param {Scalar} now
+ */
+export function digitsOf({ symbol, value, limit }, now) {
+  const digits = Math.max(digitsSeen.get(symbol) ?? 1, decimalsOf([value, limit, now]));
+  digitsSeen.set(symbol, digits);
+  return digits;
+}
 
 /**
  * The value now of an alarm's point. It has the most digits seen of it: 0.338 must not be rounded to
@@ -211,9 +222,7 @@ const digitsSeen = new Map();
  */
 export function ValueNow({ of }) {
   const cell = live.cell(of.point).value;
-  const digits = Math.max(digitsSeen.get(of.point) ?? 1, decimalsOf([of.value, of.limit, cell?.v ?? null]));
-  digitsSeen.set(of.point, digits);
-  return LiveValue({ address: of.point, symbol: of.symbol, decimals: digits, states: of.value_states, staleAfter: Infinity });
+  return LiveValue({ address: of.point, symbol: of.symbol, decimals: digitsOf(of, cell?.v ?? null), states: of.value_states, staleAfter: Infinity });
 }
 
 /**
@@ -221,7 +230,7 @@ export function ValueNow({ of }) {
  * @param {{ point: string, value: Scalar, limit: Scalar, symbol: string, value_states: State[] }} of
  */
 export function thenAndLimit(of) {
-  const decimals = Math.max(digitsSeen.get(of.point) ?? (typeof of.limit === 'number' ? 1 : 0), decimalsOf([of.value, of.limit]));
+  const decimals = Math.max(digitsSeen.get(of.symbol) ?? (typeof of.limit === 'number' ? 1 : 0), decimalsOf([of.value, of.limit]));
   return {
     then: of.value === null ? scalar(null, 0) : h(Quantity, { value: of.value, decimals, symbol: of.symbol, states: of.value_states }),
     limit: of.limit === null ? null : quantity(of.limit, decimalsOf([of.limit]), of.symbol),

@@ -100,9 +100,9 @@ function Switches() {
 
 function TopBar() {
   return html`<header class="top">
-    <div class="site-name">${site.value ? h(Named, { of: site.value.name }) : 'plantroom'}
-      ${simulated.value && html`<a class="tag" href="/demo" title=${t('top.demo-title')}>${t('top.demo')}</a>`}</div>
+    <div class="site-name">${site.value ? h(Named, { of: site.value.name }) : 'plantroom'}</div>
     ${h(Counts, {})}
+    ${simulated.value && html`<a class="tag demo-tag" href="/demo" title=${t('top.demo-title')}>${t('top.demo')}</a>`}
     <div class="top-rest">${h(LinkState, {})}${h(Clock, {})}</div>
     ${h(Switches, {})}
   </header>`;

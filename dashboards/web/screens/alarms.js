@@ -8,7 +8,7 @@ import { trendOf } from '../lib/trend-link.js';
 import { live } from '../lib/live.js';
 import { alarms as open, readAlarms } from '../lib/site.js';
 import { Act, person } from '../parts/act.js';
-import { Chip, Empty, Failure, Icon, Loading, Named, Response, ValueNow, failureWords, thenAndLimit, useSubscription } from '../parts/basics.js';
+import { Chip, Empty, Failure, Icon, Loading, Named, Response, ValueNow, digitsOf, failureWords, thenAndLimit, useSubscription } from '../parts/basics.js';
 
 /** @typedef {import('../lib/types').Alarm} Alarm */
 
@@ -80,7 +80,7 @@ function Row({ alarm, chosen }) {
     <td role="cell" class="c-age num" title=${stamp(alarm.raised_at)}>${duration(live.now() - alarm.raised_at)}</td>
     <th role="rowheader" scope="row" class="c-message"><a href=${hrefOf(alarm)} data-row-link aria-current=${chosen ? 'true' : undefined}>${h(Named, { of: alarm.message })}</a></th>
     <td role="cell" class="c-place">${h(Named, { of: alarm.asset_name })}</td>
-    <td role="cell" class="c-then num"><span class="cell-label">${t('alarms.then')}</span>${then}${limit && html`<span class="quiet"> / ${limit}</span>`}</td>
+    <td role="cell" class="c-then num"><span class="cell-label">${limit ? t('alarms.then-limit') : t('alarms.then')}</span>${then}${limit && html`<span class="quiet"> / ${limit}</span>`}</td>
     <td role="cell" class="c-now num" data-live><span class="cell-label">${t('alarms.now')}</span>${h(ValueNow, { of: alarm })}</td>
     <td role="cell" class="c-order">${alarm.work_order !== null && html`<a href=${`/work-orders/${alarm.work_order}`}>${t('alarms.order', { id: alarm.work_order })}</a>`}</td>
     <td role="cell" class="c-act">${h(QuickAcknowledge, { alarm })}</td>
@@ -91,6 +91,7 @@ function Row({ alarm, chosen }) {
 function Table({ list, chosen }) {
   const [shown, setShown] = useState(SHOWN);
   const rows = list.slice(0, shown);
+  for (const alarm of rows) digitsOf(alarm, null); // the first row knows those of the last
   useSubscription([...new Set(rows.map((alarm) => alarm.point))]);
   return html`<table role="table" class="table alarms-table">
     <caption class="unseen">${t('alarms.caption')}</caption>

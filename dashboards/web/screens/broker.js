@@ -132,7 +132,7 @@ export function BrokerPage() {
   }), []);
   const error = brokers.error ?? topics.error;
   return html`
-    <nav class="crumbs" aria-label=${t('point.crumbs')}><a href="/buses">${t('nav.buses')}</a></nav>
+    <nav class="crumbs" aria-label=${t('point.crumbs')}><a href="/status">${t('nav.gateway')}</a><a href="/buses">${t('nav.buses')}</a></nav>
     <div class="screen-head"><h1>${t('brokers.title', { id })}</h1>${all && html`<p class="quiet num">${t('buses.as-of', { time: clock(all.now) })}</p>`}</div>
     ${error && h(Failure, { error, retry: () => { brokers.reload(); topics.reload(); } })}
     ${!broker && !error && h(Loading, { rows: 4 })}

@@ -1,6 +1,6 @@
 // Buses: the lines to the devices, whether they stand and who answers on them; the troubled first.
 
-import { cls, h, html } from '../lib/ui.js';
+import { cls, h, html, useState } from '../lib/ui.js';
 import { clock, duration, number, stamp, t } from '../lib/i18n.js';
 import { query } from '../lib/api.js';
 import { useAgain } from '../lib/again.js';
@@ -19,9 +19,14 @@ import { BrokerTable } from '../parts/brokers.js';
 
 const ASK_MS = 5_000;
 
+/** Assets of a device that are named at once; a switchgear has twenty. */
+const ASSETS = 4;
+
 /** The assets a device feeds, each a link to its points. @param {{ device: Device }} p */
-function Assets({ device }) {
-  return device.assets.map((id, i) => html`<a key=${id} href=${`/points${query({ asset: id })}`} data-row-link=${i === 0 ? '' : undefined}>${h(Named, { of: assetOf(id)?.name ?? { zh: id, en: id } })}</a>`);
+function Assets({ device: { assets } }) {
+  const [all, setAll] = useState(assets.length <= ASSETS + 1);
+  return html`${(all ? assets : assets.slice(0, ASSETS)).map((id, i) => html`<a key=${id} href=${`/points${query({ asset: id })}`} data-row-link=${i === 0 ? '' : undefined}>${h(Named, { of: assetOf(id)?.name ?? { zh: id, en: id } })}</a>`)}
+    ${!all && html`<button type="button" class="bare more-assets" onClick=${() => setAll(true)}>${t('buses.more-assets', { n: number(assets.length - ASSETS, 0) })}</button>`}`;
 }
 
 /** @param {{ device: Device, word: DeviceWord, old: boolean }} p */
@@ -89,6 +94,7 @@ export function Buses() {
   const heard = /** @type {BrokersReply | null} */ (brokers.reply);
   const nothing = reply?.items.length === 0 && heard?.items.length === 0;
   return html`
+    <nav class="crumbs" aria-label=${t('point.crumbs')}><a href="/status">${t('nav.gateway')}</a></nav>
     <div class="screen-head"><h1>${t('nav.buses')}</h1>${reply && html`<p class="quiet num">${t('buses.as-of', { time: clock(reply.now) })}</p>`}</div>
     ${buses.error && h(Failure, { error: buses.error, retry: buses.reload })}
     ${!reply && buses.loading && h(Loading, { rows: 6 })}

@@ -9,7 +9,7 @@ import { useAgain } from '../lib/again.js';
 import { live } from '../lib/live.js';
 import { equipmentHref } from '../lib/nav.js';
 import { assetOf } from '../lib/site.js';
-import { inOrder, timesOf, trendOf } from '../lib/demo.js';
+import { TREND_MAX, inOrder, timesOf, trendOf } from '../lib/demo.js';
 import { Empty, Failure, Loading, Named, failureWords } from '../parts/basics.js';
 
 /** @typedef {import('../lib/demo.js').DemoReply} DemoReply */
@@ -59,6 +59,11 @@ function Action({ fault, reload }) {
     ${error && html`<span class="row-failure" role="alert">${failureWords(error)}</span>`}`;
 }
 
+/** What the trend will show, of a fault that shows in so many points. @param {number} of */
+function trendWords(of) {
+  return of > TREND_MAX ? t('demo.trend-some', { n: TREND_MAX, of }) : t('demo.trend', { n: of });
+}
+
 /** @param {{ fault: Fault, old: boolean, reload: () => void }} p */
 function Row({ fault, old, reload }) {
   const trend = trendOf(fault);
@@ -67,7 +72,7 @@ function Row({ fault, old, reload }) {
   return html`<tr role="row" data-row class=${`fault-${fault.state}`}>
     <th role="rowheader" scope="row" class="c-fault"><b>${h(Named, { of: fault.name })}</b>
       ${asset ? html`<a href=${equipmentHref(fault.asset)} data-row-link>${h(Named, { of: asset.name })}</a>` : html`<span class="quiet mono">${fault.asset}</span>`}</th>
-    <td role="cell" class="c-notice">${h(Named, { of: fault.notice })}${trend && html` <a class="whole" href=${trend}>${t('demo.trend', { n: fault.points.length })}</a>`}</td>
+    <td role="cell" class="c-notice">${h(Named, { of: fault.notice })}${trend && html` <a class="whole" href=${trend}>${trendWords(fault.points.length)}</a>`}</td>
     <td role="cell" class=${cls('c-state', old && 'hatched')} data-live><span class=${cls('state-word', fault.state === 'running' && 'state-new', fault.state === 'over' && 'state-done')}>${t(`demo.is-${fault.state}`)}</span></td>
     <td role="cell" class=${cls('c-time num', old && 'hatched')} data-live>${times.map((words) => html`<span key=${words}>${words}</span>`)}</td>
     <td role="cell" class="c-do">${h(Action, { fault, reload })}</td>

@@ -74,7 +74,7 @@ function Steps({ order }) {
   return html`<ol class="steps">${STEPS.map((step) => {
     const { at, by } = when[step];
     return html`<li key=${step} class=${cls(at !== null && 'reached')} aria-current=${order.state === step ? 'step' : undefined}>
-      <span class="step-word">${at !== null && h(Icon, { name: 'tick' })}${t(`order-state.${step}`)}</span>
+      <span class="step-word">${at !== null && h(Icon, { name: 'tick' })}${step === 'new' ? t('orders.step-opened') : t(`order-state.${step}`)}</span>
       <span class="quiet num">${at === null ? '\u00a0' : stamp(at)}</span>
       <span class="quiet" data-written>${by ?? '\u00a0'}</span>
     </li>`;

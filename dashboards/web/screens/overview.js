@@ -4,12 +4,12 @@
 // place, so that an eye that knows the page sees what has moved.
 
 import { cls, h, html, useEffect, useRef, useState } from '../lib/ui.js';
-import { clock, decimalsOf, duration, nameOf, number, percent, t } from '../lib/i18n.js';
+import { clock, duration, nameOf, number, percent, t } from '../lib/i18n.js';
 import { go, guide, onKey, place, withQuery } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { alarms, alarmsBySystem, assetOf, assets, buildingOf, systemHref, tallies } from '../lib/site.js';
 import { shares, stable, useFresh, useSparks } from '../lib/plant.js';
-import { Chip, Empty, Failure, Icon, LiveValue, Loading, Mark, Named, useSubscription } from '../parts/basics.js';
+import { Chip, Empty, Failure, Icon, LiveValue, Loading, Mark, Named, digitsOf, useSubscription } from '../parts/basics.js';
 import { LivePart } from '../parts/tile.js';
 import { Sparkline } from '../parts/sparkline.js';
 
@@ -33,8 +33,6 @@ const HEAD = 150;
 const EDGE = 24;
 /** With fewer numbers than this in each, columns would waste the room of what is in one building only. */
 const COLUMN_MIN = 2;
-/** Digits of a value that is known by its alarm alone. */
-const DECIMALS = 1;
 /** Below this a row is a card. As in the styles. */
 const CARDS = 1024;
 
@@ -94,7 +92,7 @@ function Figure({ point, twice, sparkOf }) {
 
 /** @param {{ tally: Tally, point: PlantPoint | undefined }} p */
 function Trouble({ tally: { worst, open }, point }) {
-  const decimals = point?.decimals ?? Math.max(DECIMALS, decimalsOf([worst.value, worst.limit]));
+  const decimals = point?.decimals ?? digitsOf(worst, live.cell(worst.point).value?.v ?? null);
   return html`<div class="figure trouble" title=${nameOf(worst.message)}>
     ${h(Mark, { priority: worst.priority, state: worst.state, count: open })}
     <span class="trouble-value num" data-live>${h(LiveValue, { address: worst.point, symbol: worst.symbol, decimals, states: worst.value_states, staleAfter: point?.stale_after_ms ?? Infinity })}</span>
@@ -158,6 +156,7 @@ function Matrix({ items }) {
   const columns = columnsOf(items);
   const bySystem = alarmsBySystem.value;
   const byCell = tallies((id) => `${assetOf(id)?.system} ${buildingOf(id)}`);
+  for (const { worst } of byCell.values()) digitsOf(worst, null);
   const tallyOf = (/** @type {OverviewRow} */ cell) => byCell.get(`${cell.system} ${cell.building}`);
   const flowing = !cards && (width - HEAD) / Math.max(1, columns.length) < COLUMN_MIN * SLOT;
   const rows = rowsOf(items).map((row) => ({ row, places: placesOf(row, columns, width, cards, tallyOf) }));
@@ -188,10 +187,15 @@ function NewAlarm({ alarm }) {
     <a href=${`/alarms/${alarm.id}`} data-row-link>${h(Named, { of: alarm.message })}</a></li>`;
 }
 
+/** What is raised within a minute is one burst, and of a burst the worst is told first. @param {Alarm} alarm */
+function burst(alarm) {
+  return Math.floor(alarm.raised_at / 60_000);
+}
+
 /** @param {{ most: number }} p */
 function Newest({ most }) {
   const { items, error } = alarms.value;
-  const newest = [...(items ?? [])].sort((a, b) => b.raised_at - a.raised_at).slice(0, most);
+  const newest = [...(items ?? [])].sort((a, b) => burst(b) - burst(a) || a.priority - b.priority || b.raised_at - a.raised_at).slice(0, most);
   return html`<section class="panel newest" aria-labelledby="newest-title">
     <div class="section-head"><h2 id="newest-title">${t('overview.newest')}</h2><a href="/alarms">${t('overview.all-alarms')}</a></div>
     ${items === null && (error ? h(Failure, { error }) : h(Loading, { rows: 4 }))}

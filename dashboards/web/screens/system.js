@@ -117,11 +117,11 @@ function Cards({ groups }) {
 }
 
 /** @param {{ machine: Graded, columns: PlantPoint[] }} p */
-function TableRow({ machine: { asset, points, doubts }, columns }) {
+function TableRow({ machine: { asset, points, doubts, grade }, columns }) {
   const tally = alarmsByAsset.value.get(asset.id);
   return html`<tr role="row" data-row data-virtual data-asset=${asset.id}>
     <th role="rowheader" scope="row"><a href=${equipmentHref(asset.id)} data-row-link>${h(Named, { of: asset.name })}</a></th>
-    <td role="cell">${tally ? h(Chip, { priority: tally.worst.priority, state: tally.worst.state }) : doubts.length > 0 ? t('machine.doubted') : ''}</td>
+    <td role="cell">${tally ? h(Chip, { priority: tally.worst.priority, state: tally.worst.state }) : doubts.length > 0 ? t('machine.doubted') : grade < NONE ? t(`systems.grade-${grade}`) : ''}</td>
     ${columns.map((column) => {
       const point = points.find((one) => one.quantity === column.quantity);
       return html`<td role="cell" class="num" key=${column.address} data-live=${point ? '' : undefined}>${point && h(LiveValue, { address: point.address, symbol: point.symbol, decimals: point.decimals, states: point.states, staleAfter: point.stale_after_ms })}</td>`;

@@ -31,6 +31,8 @@ const GUTTER = 56;
 const GUTTER_PHONE = 46;
 const PHONE = 600;
 const LEVEL = 24;
+/** More levels stand closer: a browser draws no canvas of any height. */
+const LEVELS_ROOMY = 24;
 /** The URL follows a hand that has rested for so long. */
 const REST_MS = 200;
 /** Turns of one gesture are one step of the back button. */
@@ -44,7 +46,7 @@ const AROUND = 380;
 
 /** @param {number} count of charts @param {ChartOf} chart @param {number} levels @param {boolean} phone */
 function heightOf(count, chart, levels, phone) {
-  if (chart.stepped) return 56 + Math.max(2, levels) * LEVEL;
+  if (chart.stepped) return 56 + Math.min(Math.max(2, levels), LEVELS_ROOMY) * LEVEL;
   if (phone) return count > 1 ? 200 : 260;
   return Math.round(Math.min(420, Math.max(180, (window.innerHeight - AROUND) / count)));
 }
