@@ -11,7 +11,7 @@
 //! active until a usable reading says otherwise. Nothing is ever removed from the journal.
 //!
 //! Reading order: [`state`], [`occurrence`], [`config`], [`engine`], [`board`], [`backlog`],
-//! `store`, [`task`], [`metrics`].
+//! [`scope`], `store`, [`task`], [`metrics`].
 
 pub mod state;
 pub mod occurrence;
@@ -19,6 +19,7 @@ pub mod config;
 pub mod engine;
 pub mod board;
 pub mod backlog;
+pub mod scope;
 mod store;
 pub mod task;
 pub mod metrics;
@@ -26,6 +27,7 @@ pub mod metrics;
 pub use config::{HISTORIAN_GAP, HISTORY_SHED, Rule, RuleError, SYSTEM_ASSET, rules};
 pub use metrics::Metrics;
 pub use occurrence::Occurrence;
+pub use scope::Scope;
 pub use state::StateBits;
 pub use store::MIGRATIONS;
 pub use task::{Alarms, Filter, Report, Task};

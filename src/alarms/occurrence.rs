@@ -2,6 +2,7 @@
 
 use super::config::Rule;
 use super::engine::Cause;
+use super::scope::Scope;
 use super::state::StateBits;
 use crate::db::document;
 use crate::point::{Names, UtcMs, Value};
@@ -97,6 +98,11 @@ impl Occurrence {
         self.acked_at = Some(at);
         self.acked_by = Some(by.to_owned());
         self.version += 1;
+    }
+
+    /// Whether it is asked for: its condition held within the scope.
+    pub fn is_in(&self, scope: &Scope) -> bool {
+        scope.holds(&self.asset, self.raised_at, self.cleared_at)
     }
 
     /// How events and audit name it.

@@ -3,14 +3,17 @@
 use super::backlog::Portion;
 use super::board::{Entry, Kind};
 use super::occurrence::{Occurrence, subject};
+use super::scope::Scope;
 use super::state::StateBits;
 use crate::db::{AuditRow, DbError, Migration, NewEvent, Timer, WriteTx, audit, timers};
 use crate::point::{Names, UtcMs};
 use rusqlite::{Connection, Row, named_params};
 
 /// The schema of this stage.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "alarms/0001-occurrences-journal", sql: include_str!("schema.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "alarms/0001-occurrences-journal", sql: include_str!("schema.sql") },
+    Migration { name: "alarms/0002-by-asset", sql: "CREATE INDEX alarm_by_asset ON alarm (asset);" },
+];
 
 /// The purpose of this stage's timers; their owner is the rule's key.
 const DELAY: &str = "alarms.delay";
@@ -30,9 +33,15 @@ pub(super) fn load(connection: &Connection) -> Result<Loaded, DbError> {
     Ok(Loaded { open, last_id, due })
 }
 
-/// The newest occurrences first.
-pub(super) fn newest(connection: &Connection, limit: u32) -> Result<Vec<Occurrence>, DbError> {
-    select(connection, "ORDER BY id DESC LIMIT ?1", (limit,))
+/// The newest occurrences first, at most `limit` of a scope.
+pub(super) fn newest(connection: &Connection, scope: &Scope, limit: u32) -> Result<Vec<Occurrence>, DbError> {
+    let which = format!("WHERE {} ORDER BY id DESC LIMIT :limit", scope.sql("raised_at", "cleared_at"));
+    let (from, to) = (scope.from.map(|at| at.0), scope.to.map(|at| at.0));
+    select(
+        connection,
+        &which,
+        named_params! { ":asset": scope.asset, ":from": from, ":to": to, ":limit": limit },
+    )
 }
 
 pub(super) fn get(connection: &Connection, id: i64) -> Result<Option<Occurrence>, DbError> {

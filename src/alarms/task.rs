@@ -4,7 +4,7 @@ use super::backlog::{Backlog, Portion};
 use super::board::{self, Board};
 use super::config::Rule;
 use super::engine::{Change, Engine, Restored};
-use super::{AlarmError, Metrics, Occurrence, store};
+use super::{AlarmError, Metrics, Occurrence, Scope, store};
 use crate::clock::{Clock, Mono, Now};
 use crate::db::{Db, DbError};
 use crate::readings::Feed;
@@ -28,7 +28,7 @@ type Write = BoxFuture<'static, Result<(), DbError>>;
 pub type Report = Box<dyn Fn(Result<(), String>) + Send>;
 
 /// Which alarms to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filter {
     /// All that are not over, the newest first.
     Open,
@@ -36,6 +36,8 @@ pub enum Filter {
     Newest {
         /// At most so many.
         limit: u32,
+        /// Of these.
+        scope: Scope,
     },
 }
 
@@ -61,9 +63,10 @@ impl Alarms {
         let board: Vec<Occurrence> = lock(&self.board).alarms().rev().cloned().collect();
         match filter {
             Filter::Open => Ok(board.into_iter().filter(|alarm| alarm.state.open()).collect()),
-            Filter::Newest { limit } => {
-                let stored = self.db.read(move |connection| store::newest(connection, limit)).await?;
-                Ok(merged(board, stored, limit))
+            Filter::Newest { limit, scope } => {
+                let asked = scope.clone();
+                let stored = self.db.read(move |connection| store::newest(connection, &asked, limit)).await?;
+                Ok(merged(board, stored, &scope, limit))
             }
         }
     }
@@ -106,10 +109,11 @@ impl Alarms {
 }
 
 /// Both lists are the newest first; of two versions of an occurrence the later one counts.
-fn merged(board: Vec<Occurrence>, stored: Vec<Occurrence>, limit: u32) -> Vec<Occurrence> {
+fn merged(board: Vec<Occurrence>, stored: Vec<Occurrence>, scope: &Scope, limit: u32) -> Vec<Occurrence> {
     let mut all: Vec<Occurrence> = board.into_iter().chain(stored).collect();
     all.sort_by_key(|alarm| std::cmp::Reverse((alarm.id, alarm.version)));
     all.dedup_by_key(|alarm| alarm.id);
+    all.retain(|alarm| alarm.is_in(scope));
     all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     all
 }

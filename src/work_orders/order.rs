@@ -1,6 +1,7 @@
 //! A work order, its states and the arcs between them.
 
 use super::WorkOrderError;
+use crate::alarms::Scope;
 use crate::db::document;
 use crate::point::{Names, UtcMs};
 use serde::{Deserialize, Serialize};
@@ -173,6 +174,11 @@ impl WorkOrder {
     /// How events and audit name it.
     pub fn subject(&self) -> String {
         format!("work_order:{}", self.id)
+    }
+
+    /// Whether it is asked for: it was open within the scope.
+    pub fn is_in(&self, scope: &Scope) -> bool {
+        scope.holds(&self.asset, self.opened_at, self.closed_at)
     }
 
     /// Follows the arc of an act, or says why not. `active` are the order's alarms whose

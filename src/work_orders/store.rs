@@ -2,15 +2,20 @@
 
 use super::WorkOrderError;
 use super::order::{Act, HistoryRow, State, WorkOrder};
-use crate::alarms::Occurrence;
+use crate::alarms::{Occurrence, Scope};
 use crate::db::{AuditRow, DbError, Event, Migration, NewEvent, WriteTx, audit, cursors, events};
 use crate::point::{Names, UtcMs};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use std::collections::HashMap;
 
 /// The schema of this stage.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { name: "work_orders/0001-orders-history", sql: include_str!("schema.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { name: "work_orders/0001-orders-history", sql: include_str!("schema.sql") },
+    Migration {
+        name: "work_orders/0002-by-asset",
+        sql: "CREATE INDEX work_order_by_asset ON work_order (asset);",
+    },
+];
 
 /// The name of this stage's cursor in the event log.
 const CONSUMER: &str = "work_orders";
@@ -95,9 +100,15 @@ pub(super) fn open(connection: &Connection) -> Result<Vec<WorkOrder>, DbError> {
     select(connection, "WHERE state <> 'closed' ORDER BY priority, id DESC", ())
 }
 
-/// The newest orders first.
-pub(super) fn newest(connection: &Connection, limit: u32) -> Result<Vec<WorkOrder>, DbError> {
-    select(connection, "ORDER BY id DESC LIMIT ?1", (limit,))
+/// The newest orders first, at most `limit` of a scope.
+pub(super) fn newest(connection: &Connection, scope: &Scope, limit: u32) -> Result<Vec<WorkOrder>, DbError> {
+    let which = format!("WHERE {} ORDER BY id DESC LIMIT :limit", scope.sql("opened_at", "closed_at"));
+    let (from, to) = (scope.from.map(|at| at.0), scope.to.map(|at| at.0));
+    select(
+        connection,
+        &which,
+        named_params! { ":asset": scope.asset, ":from": from, ":to": to, ":limit": limit },
+    )
 }
 
 pub(super) fn get(connection: &Connection, id: i64) -> Result<Option<WorkOrder>, DbError> {

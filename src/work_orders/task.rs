@@ -3,6 +3,7 @@
 use super::order::{Act, HistoryRow, WorkOrder};
 use super::store::{self, Asked};
 use super::{Metrics, WorkOrderError};
+use crate::alarms::Scope;
 use crate::clock::Clock;
 use crate::db::Db;
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 const RETRY_MS: u64 = 1_000;
 
 /// Which orders to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filter {
     /// All that are not closed, the most urgent first.
     Open,
@@ -20,6 +21,8 @@ pub enum Filter {
     Newest {
         /// At most so many.
         limit: u32,
+        /// Of these.
+        scope: Scope,
     },
 }
 
@@ -40,7 +43,7 @@ impl WorkOrders {
     pub async fn list(&self, filter: Filter) -> Result<Vec<WorkOrder>, WorkOrderError> {
         let orders = self.db.read(move |connection| match filter {
             Filter::Open => store::open(connection),
-            Filter::Newest { limit } => store::newest(connection, limit),
+            Filter::Newest { limit, scope } => store::newest(connection, &scope, limit),
         });
         Ok(orders.await?)
     }

@@ -34,7 +34,7 @@ export function noAlarmColour(png, what) {
 }
 
 /** What axe finds. @param {Page} page */
-async function axe(page) {
+export async function axe(page) {
   await page.evaluate(axeSource);
   return page.evaluate(async (rules) => {
     const result = await /** @type {any} */ (window).axe.run(document, { runOnly: rules, resultTypes: ['violations'] });

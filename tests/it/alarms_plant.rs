@@ -5,7 +5,7 @@
 //! that was set going has come to rest: [`Running::settle`].
 
 use plantroom::alarms::config::{GAP_QUIET_MS, Limit, Test};
-use plantroom::alarms::{self, Alarms, Occurrence, Rule};
+use plantroom::alarms::{self, Alarms, Occurrence, Rule, Scope};
 use plantroom::clock::Clock;
 use plantroom::db::{Db, Event, KillPoints, Migration, events};
 use plantroom::point::{Batch, Names, PointId, Quality, Reading, Reason, UtcMs, Value};
@@ -167,12 +167,18 @@ impl Running {
 
     /// All alarms, as [`Running::open`].
     pub(crate) async fn all(&self) -> String {
-        letters(self.alarms.list(alarms::Filter::Newest { limit: 1_000 }).await.unwrap())
+        letters(
+            self.alarms.list(alarms::Filter::Newest { limit: 1_000, scope: Scope::default() }).await.unwrap(),
+        )
     }
 
     /// All orders, the oldest first.
     pub(crate) async fn all_orders(&self) -> Vec<WorkOrder> {
-        let mut all = self.orders.list(work_orders::Filter::Newest { limit: 1_000 }).await.unwrap();
+        let mut all = self
+            .orders
+            .list(work_orders::Filter::Newest { limit: 1_000, scope: Scope::default() })
+            .await
+            .unwrap();
         all.reverse();
         all
     }

@@ -4,7 +4,7 @@
 use crate::support::{succeeds, trial_by_right};
 use libtest_mimic::{Failed, Trial};
 use plantroom::alarms::config::{GAP_QUIET_MS, Limit, Test};
-use plantroom::alarms::{self, Alarms, Filter, Occurrence, Rule};
+use plantroom::alarms::{self, Alarms, Filter, Occurrence, Rule, Scope};
 use plantroom::clock::Clock;
 use plantroom::db::Db;
 use plantroom::field::{Ack, AckReceiver, AckSender, FieldBatch, Raw, Sample, acks};
@@ -228,7 +228,7 @@ impl Plant {
 
     async fn alarm(&self, rule: &str) -> Result<Option<Occurrence>, Failed> {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let alarms = self.alarms.list(Filter::Newest { limit: 100 }).await?;
+        let alarms = self.alarms.list(Filter::Newest { limit: 100, scope: Scope::default() }).await?;
         Ok(alarms.into_iter().find(|alarm| alarm.rule == rule))
     }
 

@@ -49,6 +49,12 @@ const LEVEL_ROOM = 0.5;
 const DRAG_MIN = 6;
 const TURN = 1.25;
 
+/** What stands around the plotting area of a chart of this shape. CSS pixels. @param {Pick<Shape, 'units' | 'gutter' | 'right'>} shape */
+export function edgesOf({ units, gutter, right }) {
+  // One axis: the other side keeps its room, so that the charts stand over each other.
+  return { left: gutter, right: units.length > 1 || right ? gutter : 12, top: TOP, bottom: AXIS };
+}
+
 /** @param {string} hex @param {number} alpha */
 function paler(hex, alpha) {
   const [r, g, b] = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
@@ -119,8 +125,7 @@ export function createPlot(element, shape, size, view, colours, hands) {
     },
     ...shape.units.map((unit, i) => valueAxis(unit, i, shape, colours)),
   ];
-  // One axis: the other side keeps its room, so that the charts stand over each other.
-  const right = shape.units.length > 1 ? 0 : shape.right ? shape.gutter : 12;
+  const right = shape.units.length > 1 ? 0 : edgesOf(shape).right;
   const series = lines.flatMap((line, i) => seriesOf(line, i, shape, colours, () => alone));
   const u = new uPlot({
     ...size, ms: 1, pxAlign: 0, legend: { show: false }, padding: [TOP, right, 0, 0],

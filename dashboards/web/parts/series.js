@@ -136,8 +136,10 @@ function summary(readings, point) {
  * @param {Reading[]} p.readings
  * @param {number} p.from
  * @param {number} p.to
+ * @param {(edges: { left: number, right: number, width: number }) => any} [p.above] what stands over the plot
+ * @param {(across: number) => number[]} [p.hairs] lines through it, pixels from its left edge
  */
-export function Series({ point, readings, from, to }) {
+export function Series({ point, readings, from, to, above, hairs }) {
   const { ref, width } = useWidth(800);
   const [at, setAt] = useState(/** @type {number | null} */ (null));
   const { y, height, left, step, ticks } = scaleOf(point, readings, width);
@@ -154,13 +156,14 @@ export function Series({ point, readings, from, to }) {
     setAt(moment >= from && moment <= to ? moment : null);
   };
   const chosen = at === null ? undefined : readings[nearest(readings, at)];
-  return html`<figure class="chart" ref=${ref}>
+  return html`${above?.({ left, right: RIGHT, width })}<figure class="chart" ref=${ref}>
     <svg role="img" aria-label=${summary(readings, point)} viewBox=${`0 0 ${width} ${height}`} width=${width} height=${height}
       onPointerMove=${pointer} onPointerLeave=${() => setAt(null)}>
       <defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="hatch-fill" width="3" height="6" /></pattern></defs>
       ${ticks.map((tick) => html`<g key=${tick.value} class="grid"><line x1=${left} x2=${width - RIGHT} y1=${y(tick.value)} y2=${y(tick.value)} /><text x=${left - 8} y=${y(tick.value) + 4} text-anchor="end">${tick.label}${tick.whole && tick.whole !== tick.label && html`<title>${tick.whole}</title>`}</text></g>`)}
       ${times.map((time) => html`<g key=${time} class="grid"><line x1=${x(time)} x2=${x(time)} y1=${height - BOTTOM} y2=${height - BOTTOM + 5} /><text x=${x(time)} y=${height - 6} text-anchor="middle">${minute(time)}</text></g>`)}
       ${badSpans(readings, point.hold_ms).map((span) => html`<rect key=${span.from} class="bad-span" x=${x(span.from)} y=${TOP} width=${Math.max(2, x(Math.min(span.to, to)) - x(span.from))} height=${height - TOP - BOTTOM}><title>${reasonWord(span.reason ?? 'initial')}</title></rect>`)}
+      ${hairs?.(width - left - RIGHT).map((at) => html`<line key=${`hair ${at}`} class="hair" x1=${left + at} x2=${left + at} y1=${TOP} y2=${height - BOTTOM} />`)}
       <line class="axis" x1=${left} x2=${width - RIGHT} y1=${height - BOTTOM} y2=${height - BOTTOM} />
       ${lines.map((d, i) => html`<path key=${i} class=${cls('line-1', step && 'line-step')} d=${d} />`)}
       ${lone.map((one) => one && html`<circle key=${one.at} class="dot-1" cx=${x(one.at)} cy=${y(one.value)} r="2" />`)}

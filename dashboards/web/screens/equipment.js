@@ -17,7 +17,8 @@ import { Chip, Failure, Grade, Icon, Loading, Mark, Named, qualityWords, useJudg
 import { Crumbs } from '../parts/crumbs.js';
 import { alarmsByAsset, alarmsWithin, FeedTag, fitness, useFeeds } from '../parts/machine.js';
 import { LivePart } from '../parts/tile.js';
-import { coloursOf, Plot } from '../parts/plot.js';
+import { hairsOf, hear, Lanes, useMarks } from '../parts/marks.js';
+import { coloursOf, edgesOf, Plot } from '../parts/plot.js';
 import { useWidth } from '../parts/series.js';
 
 /** @typedef {import('../lib/types').PlantPoint} PlantPoint */
@@ -31,6 +32,8 @@ await loadStyles(['vendor/uplot.css', 'css/trend.css']);
 
 const DAY_MS = 86_400_000;
 const TREND_EVERY_MS = 60_000;
+/** After something happened to an alarm. */
+const HEARD_MS = 1_000;
 /** Lines of the day at a time; the explorer has room for more. */
 const DRAWN_MAX = 4;
 /** A point of states takes a chart of its own. */
@@ -77,8 +80,14 @@ function drawable(point) {
   return /** @type {Point} */ (/** @type {unknown} */ ({ ...point, hold_ms: point.stale_after_ms }));
 }
 
-/** The last 24 h of some points, read again every minute. @param {PlantPoint[]} points @param {number} columns */
-function useDay(points, columns) {
+/**
+ * The last 24 h of some points of an asset, read again every minute, and when something happened to one of
+ * its alarms: the mark of it must not wait for its minute.
+ * @param {string} asset
+ * @param {PlantPoint[]} points
+ * @param {number} columns
+ */
+function useDay(asset, points, columns) {
   const [state, setState] = useState(/** @type {{ of: string, held: Held | null, error: ApiError | null }} */ ({ of: '', held: null, error: null }));
   const key = points.map((point) => point.address).join();
   const fresh = revision.value;
@@ -87,7 +96,10 @@ function useDay(points, columns) {
     const control = new AbortController();
     /** @type {any} */
     let timer = null;
+    let again = false; // something happened while it was read
     const read = async () => {
+      timer = null;
+      again = false;
       const to = live.now();
       try {
         const held = document.hidden ? null : await readSeries(key.split(','), to - DAY_MS, to, columns, control.signal);
@@ -96,10 +108,17 @@ function useDay(points, columns) {
         if (!(error instanceof ApiError)) throw error;
         if (!control.signal.aborted) setState((old) => ({ of: key, held: old.of === key ? old.held : null, error }));
       }
-      if (!control.signal.aborted) timer = setTimeout(read, TREND_EVERY_MS);
+      if (!control.signal.aborted) timer = setTimeout(read, again ? HEARD_MS : TREND_EVERY_MS);
     };
     read();
+    const deaf = hear(asset, () => {
+      again = true;
+      if (timer === null) return;
+      clearTimeout(timer);
+      timer = setTimeout(read, HEARD_MS);
+    });
     return () => {
+      deaf();
       control.abort();
       clearTimeout(timer);
     };
@@ -107,8 +126,8 @@ function useDay(points, columns) {
   return state.of === key ? state : { held: null, error: null };
 }
 
-/** @param {{ chart: import('../lib/trend.js').ChartOf, held: Held, width: number, slots: Map<string, number>, right: boolean }} p */
-function DayChart({ chart, held, width, slots, right }) {
+/** @param {{ chart: import('../lib/trend.js').ChartOf, held: Held, width: number, slots: Map<string, number>, right: boolean, marks: import('../parts/marks.js').Marks }} p */
+function DayChart({ chart, held, width, slots, right, marks }) {
   const view = useRef(signal({ from: held.from, to: held.to })).current;
   view.value = { from: held.from, to: held.to };
   const first = chart.points[0];
@@ -122,12 +141,15 @@ function DayChart({ chart, held, width, slots, right }) {
   };
   const height = levels ? 56 + Math.max(2, levels.length) * LEVEL : CHART;
   const colours = coloursOf();
-  return h(Plot, {
+  const edges = edgesOf(shape);
+  const plot = h(Plot, {
     shape, traces, size: { width, height }, view, theme: colours.surface + colours.text, made: () => {},
     words: t('machine.chart', { names: chart.points.map((point) => point.address).join(', '), from: stamp(held.from), to: stamp(held.to) }),
     // A hand that wants more of the past is taken where there is more of it.
     move: ({ from, to }, how) => { if (how === 'drag') go(`${trendOf(chart.points.map((point) => point.address))}&from=${from}&to=${to}`); },
   });
+  return html`<div class="marked">${plot}<svg class="hairs" width=${width} height=${height} aria-hidden="true" focusable="false">
+    ${hairsOf(marks, held, width - edges.left - edges.right).map((at) => html`<line key=${at} class="hair" x1=${edges.left + at} x2=${edges.left + at} y1=${edges.top} y2=${height - edges.bottom} />`)}</svg></div>`;
 }
 
 /** @param {Point} point @param {number} value */
@@ -136,13 +158,15 @@ function levelName(point, value) {
   return state ? stateWords(state) : String(value);
 }
 
-/** @param {{ points: PlantPoint[] }} p */
-function Day({ points }) {
+/** @param {{ id: string, points: PlantPoint[] }} p */
+function Day({ id, points }) {
   const { ref, width } = useWidth(800);
   const drawn = [...leading(points.filter(measures), DRAWN_MAX), ...leading(points.filter((point) => !measures(point) && point.kind !== 'text'), STATES_MAX)];
-  const { held, error } = useDay(drawn, Math.max(100, Math.min(600, Math.round(width / 2))));
+  const { held, error } = useDay(id, drawn, Math.max(100, Math.min(600, Math.round(width / 2))));
   const charts = chartsOf(drawn.map(drawable));
   const slots = new Map(drawn.map((point, i) => [point.address, i]));
+  const right = charts.some(({ units }) => units.length > 1);
+  const marks = useMarks(id, held?.from ?? null, null);
   if (drawn.length === 0) return null;
   return html`<section class="panel pad" aria-labelledby="day-title">
     <div class="section-head"><h2 id="day-title">${t('machine.day')}</h2>
@@ -151,7 +175,8 @@ function Day({ points }) {
     <div ref=${ref}>${error && h(Failure, { error })}
       ${!held && !error && h(Loading, { rows: 4 })}
       ${held && !drawn.some((point) => held.tracks.get(point.address)?.last.some((value) => value !== null)) && html`<p class="quiet">${t('tile.no-history')}</p>`}
-      ${held && charts.filter((chart) => chart.points.some((point) => held.tracks.get(point.address)?.last.some((value) => value !== null))).map((chart) => h(DayChart, { key: chart.key, chart, held, width, slots, right: charts.some(({ units }) => units.length > 1) }))}</div>
+      ${held && h(Lanes, { marks, view: held, ...edgesOf({ units: [''], gutter: GUTTER, right }), width })}
+      ${held && charts.filter((chart) => chart.points.some((point) => held.tracks.get(point.address)?.last.some((value) => value !== null))).map((chart) => h(DayChart, { key: chart.key, chart, held, width, slots, right, marks }))}</div>
   </section>`;
 }
 
@@ -170,7 +195,7 @@ function Alarms({ id }) {
 
 /** @param {{ id: string }} p */
 function Orders({ id }) {
-  const { data, error, reload } = useFresh('/work-orders?state=open', 60_000, ['work_order.']);
+  const { data, error, reload } = useFresh(`/work-orders?state=open&asset=${id}`, 60_000, ['work_order.']);
   const mine = /** @type {WorkOrder[]} */ (/** @type {any} */ (data)?.items ?? []).filter((order) => order.asset === id);
   return html`<section class="panel pad" aria-labelledby="orders-title"><div class="section-head"><h2 id="orders-title">${t('nav.orders')}</h2></div>
     ${error && h(Failure, { error, retry: reload })}
@@ -278,7 +303,7 @@ export function Equipment() {
     ${error && h(Failure, { error, retry: reload })}
     ${!machine && !error && h(Loading, { rows: 6 })}
     ${machine && html`<div class="machine-page">
-      <div class="machine-main">${tally && h(Alarms, { id })}${points.length > 0 ? html`${h(Values, { points })}${h(Day, { key: id, points })}` : h(Within, { id })}</div>
+      <div class="machine-main">${tally && h(Alarms, { id })}${points.length > 0 ? html`${h(Values, { points })}${h(Day, { key: id, id, points })}` : h(Within, { id })}</div>
       <div class="machine-side">
         ${!tally && h(Alarms, { id })}${h(Orders, { id })}${h(Supply, { id })}
         <section class="panel pad" aria-label=${t('machine.identity')}>${h(Identity, { machine })}</section>

@@ -10,6 +10,7 @@ import { assetOf, buildingOf } from '../lib/site.js';
 import { Empty, Failure, Icon, Loading, Named, Quantity, qualityWords, reasonWord, useJudged, useSubscription } from '../parts/basics.js';
 import { Crumbs } from '../parts/crumbs.js';
 import { MakingPart } from '../parts/making.js';
+import { hairsOf, Lanes, useMarks } from '../parts/marks.js';
 import { Series } from '../parts/series.js';
 
 /** @typedef {import('../lib/types').PointNow} PointNow */
@@ -17,6 +18,7 @@ import { Series } from '../parts/series.js';
 /** @typedef {import('../lib/types').Readings} Readings */
 /** @typedef {import('../lib/types').Scalar} Scalar */
 /** @typedef {import('../lib/types').State} State */
+/** @typedef {import('../parts/marks.js').Marks} Marks */
 
 const HOUR = 3_600_000;
 const SPANS = [1, 6, 24];
@@ -185,19 +187,31 @@ function ReadingTable({ point, readings }) {
   </section>`;
 }
 
+/** Of what is marked of an asset, what this point raised. @param {string} address @param {Marks} marks @returns {Marks} */
+function marksOf(address, marks) {
+  const alarms = marks.alarms.filter((alarm) => alarm.point === address);
+  const own = new Set(alarms.map((alarm) => alarm.work_order));
+  return { ...marks, alarms, orders: marks.orders.filter((order) => order.point === address || own.has(order.id)) };
+}
+
 /** @param {{ point: PointNow }} p */
 function Past({ point }) {
   const { fixed, hours } = asked();
   const { readings, truncated, error, to, retry } = useReadings(point.address, fixed, hours * HOUR);
   const from = fixed ? fixed.from : to - hours * HOUR;
   const drawn = point.kind !== 'text';
+  const marks = marksOf(point.address, useMarks(point.asset, from, fixed ? fixed.to : null));
   return html`<section class="panel pad">
       <div class="section-head"><h2>${t('point.readings')}</h2>${h(Span, { address: point.address })}</div>
       ${error && h(Failure, { error, retry })}
       ${!readings && !error && h(Loading, { rows: 5 })}
       ${truncated && html`<p class="notice">${t('point.truncated', { n: number(KEPT_MAX, 0) })}</p>`}
       ${readings && readings.length === 0 && h(Empty, { why: t('point.no-readings') })}
-      ${readings && readings.length > 0 && drawn && h(Series, { point, readings, from, to })}
+      ${readings && readings.length > 0 && drawn && h(Series, {
+        point, readings, from, to,
+        above: (edges) => h(Lanes, { marks, view: { from, to }, ...edges }),
+        hairs: (across) => hairsOf(marks, { from, to }, across),
+      })}
     </section>
     ${readings && readings.length > 0 && h(ReadingTable, { point, readings })}`;
 }

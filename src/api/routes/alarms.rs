@@ -1,13 +1,13 @@
 //! `/api/v1/alarms`: what is wrong.
 
 use super::claim::{note, person};
-use crate::alarms::{AlarmError, Filter, Occurrence};
+use crate::alarms::{AlarmError, Filter, Occurrence, Scope};
 use crate::api::error::{ApiError, Failure, WriteFailure};
-use crate::api::extract::{Body, Path, Query, id, limit};
+use crate::api::extract::{Body, Path, Query, id, instant, limit};
 use crate::api::state::AppState;
 use crate::api::viewer::Viewer;
 use crate::api::wire::{NamesWire, NumberWire, StateWire};
-use crate::point::Unit;
+use crate::point::{Unit, UtcMs};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -28,6 +28,14 @@ pub struct AlarmsQuery {
     /// `open`: not over, or not seen; `all`.
     #[param(value_type = Option<Which>, default = "open")]
     state: Option<String>,
+    /// Only of this asset.
+    asset: Option<String>,
+    /// Only those whose condition held at or after this instant, UTC milliseconds.
+    #[param(value_type = Option<i64>)]
+    from: Option<String>,
+    /// Only those raised before this instant, UTC milliseconds.
+    #[param(value_type = Option<i64>)]
+    to: Option<String>,
     /// How many at most, the newest.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1_000, default = 200)]
     limit: Option<String>,
@@ -164,11 +172,13 @@ pub async fn list_alarms(
     Query(query): Query<AlarmsQuery>,
 ) -> Result<Json<Alarms>, ApiError> {
     let limit = limit(query.limit.as_deref(), LIMIT_DEFAULT, LIMIT_MAX)?;
+    let scope = scope(query.asset, query.from.as_deref(), query.to.as_deref())?;
     let filter = match Which::parse(query.state.as_deref())? {
         Which::Open => Filter::Open,
-        Which::All => Filter::Newest { limit },
+        Which::All => Filter::Newest { limit, scope: scope.clone() },
     };
     let mut alarms = state.alarms().list(filter).await?;
+    alarms.retain(|alarm| alarm.is_in(&scope));
     alarms.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let [urgent, high, medium, low] = state.alarms().unacknowledged();
     let items = on_wire(alarms, &state).await?;
@@ -211,6 +221,17 @@ pub async fn acknowledge_alarm(
     let note = note(body.note.as_deref())?;
     let alarm = state.alarms().acknowledge(id(&number)?, by, note).await?;
     one(alarm, &state).await
+}
+
+/// From the parameters `asset`, `from` and `to`.
+pub(super) fn scope(asset: Option<String>, from: Option<&str>, to: Option<&str>) -> Result<Scope, ApiError> {
+    let (begin, end) = (instant("from", from)?, instant("to", to)?);
+    match (begin, end) {
+        (Some(begin), Some(end)) if begin > end => {
+            Err(ApiError::parameter("from", &begin.to_string(), format!("not later than to ({end})")))
+        }
+        _ => Ok(Scope { asset, from: begin.map(UtcMs), to: end.map(UtcMs) }),
+    }
 }
 
 async fn one(alarm: Occurrence, state: &AppState) -> Result<Json<Alarm>, ApiError> {

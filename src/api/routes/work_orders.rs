@@ -1,6 +1,6 @@
 //! `/api/v1/work-orders`: what is done about it.
 
-use super::alarms::{Alarm, Which, on_wire, symbol};
+use super::alarms::{Alarm, Which, on_wire, scope, symbol};
 use super::claim::{note, person};
 use crate::api::error::{ApiError, Failure, WriteFailure};
 use crate::api::extract::{Body, Path, Query, id, limit};
@@ -26,6 +26,14 @@ pub struct WorkOrdersQuery {
     /// `open`: not closed; `all`.
     #[param(value_type = Option<Which>, default = "open")]
     state: Option<String>,
+    /// Only of this asset.
+    asset: Option<String>,
+    /// Only those not closed before this instant, UTC milliseconds.
+    #[param(value_type = Option<i64>)]
+    from: Option<String>,
+    /// Only those opened before this instant, UTC milliseconds.
+    #[param(value_type = Option<i64>)]
+    to: Option<String>,
     /// How many at most.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1_000, default = 200)]
     limit: Option<String>,
@@ -178,11 +186,13 @@ pub async fn list_work_orders(
     Query(query): Query<WorkOrdersQuery>,
 ) -> Result<Json<WorkOrders>, ApiError> {
     let limit = limit(query.limit.as_deref(), LIMIT_DEFAULT, LIMIT_MAX)?;
+    let scope = scope(query.asset, query.from.as_deref(), query.to.as_deref())?;
     let filter = match Which::parse(query.state.as_deref())? {
         Which::Open => Filter::Open,
-        Which::All => Filter::Newest { limit },
+        Which::All => Filter::Newest { limit, scope: scope.clone() },
     };
     let mut orders = state.work_orders().list(filter).await?;
+    orders.retain(|order| order.is_in(&scope));
     orders.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let items = orders.into_iter().map(|order| WorkOrderWire::of(order, &state)).collect();
     Ok(Json(WorkOrders { items }))

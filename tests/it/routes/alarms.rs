@@ -82,6 +82,49 @@ async fn who_gives_no_name_is_recorded_as_the_viewer() {
     assert_eq!(alarm["acked_by"], "local");
 }
 
+/// What a chart of a machine marks: also what is over and seen, also what began before its span.
+#[tokio::test(start_paused = true)]
+async fn those_of_an_asset_within_a_span_are_asked_for_at_once() {
+    let app = TestApp::start().await;
+    app.read("manifold/pressure", decimal("399"), START).await;
+    let first = app.get("/api/v1/alarms").await.json()["items"][0].clone();
+    let (id, raised) = (first["id"].as_i64().unwrap(), first["raised_at"].as_i64().unwrap());
+    app.post(&format!("/api/v1/alarms/{id}/acknowledge"), json!({"by": "Wang"})).await.json();
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+    app.read("manifold/pressure", decimal("450"), START.plus_ms(60_000)).await;
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+    app.read("manifold/pressure", decimal("398"), START.plus_ms(120_000)).await;
+
+    let all = app.get("/api/v1/alarms?state=all").await.json();
+    let (second, cleared) = (&all["items"][0], all["items"][1]["cleared_at"].as_i64().unwrap());
+    let (other, again) = (second["id"].as_i64().unwrap(), second["raised_at"].as_i64().unwrap());
+    assert!(raised < cleared && cleared < again && id != other, "{all}");
+    let table = [
+        ("asset=manifold".to_owned(), vec![other, id]),
+        ("asset=fan".to_owned(), vec![]),
+        ("asset=no-such".to_owned(), vec![]),
+        (format!("asset=manifold&from={cleared}"), vec![other, id]),
+        (format!("asset=manifold&from={}", cleared + 1), vec![other]),
+        (format!("from={}&to={}", raised + 1, cleared), vec![id]),
+        (format!("to={raised}"), vec![]),
+        (format!("asset=manifold&to={again}"), vec![id]),
+        (format!("from={again}&to={again}"), vec![]),
+        (format!("asset=manifold&from={}&limit=1", cleared - 1), vec![other]),
+    ];
+    for (asked, expected) in table {
+        let list = app.get(&format!("/api/v1/alarms?state=all&{asked}")).await.json();
+        let ids: Vec<i64> =
+            list["items"].as_array().unwrap().iter().map(|a| a["id"].as_i64().unwrap()).collect();
+        assert_eq!(ids, expected, "{asked}");
+    }
+    assert_eq!(app.get("/api/v1/alarms?asset=manifold").await.json()["items"][0]["id"], other);
+    assert_eq!(app.get("/api/v1/alarms?asset=fan").await.json()["items"], json!([]));
+    let backwards = app.get("/api/v1/alarms?from=9&to=8").await;
+    assert_eq!(backwards.failure(), "400 bad_parameter");
+    assert!(backwards.words().contains("not later than to (8)"), "{}", backwards.words());
+    assert_eq!(app.get("/api/v1/alarms?from=noon").await.failure(), "400 bad_parameter");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wrong_question_is_pointed_at() {
     let app = TestApp::start().await;

@@ -82,6 +82,33 @@ async fn is_closed_only_when_the_telemetry_agrees() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn those_of_an_asset_within_a_span_are_asked_for_at_once() {
+    let (app, id) = opened().await;
+    let opened_at = app.get("/api/v1/work-orders").await.json()["items"][0]["opened_at"].as_i64().unwrap();
+    app.read("manifold/pressure", decimal("450"), START.plus_ms(1_000)).await;
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+    for (version, act) in [(1, "accept"), (2, "finish"), (3, "close")] {
+        let path = format!("/api/v1/work-orders/{id}/{act}");
+        app.post(&path, json!({"by": "Wang", "version": version})).await.json();
+    }
+    let closed_at = app.get(&format!("/api/v1/work-orders/{id}")).await.json()["closed_at"].as_i64().unwrap();
+    assert!(closed_at > opened_at);
+    let table = [
+        ("asset=manifold".to_owned(), 1),
+        ("asset=fan".to_owned(), 0),
+        (format!("asset=manifold&from={closed_at}"), 1),
+        (format!("asset=manifold&from={}", closed_at + 1), 0),
+        (format!("from={}&to={}", opened_at + 1, closed_at), 1),
+        (format!("to={opened_at}"), 0),
+    ];
+    for (asked, count) in table {
+        let list = app.get(&format!("/api/v1/work-orders?state=all&{asked}")).await.json();
+        assert_eq!(list["items"].as_array().unwrap().len(), count, "{asked}");
+    }
+    assert_eq!(app.get("/api/v1/work-orders?from=2&to=1").await.failure(), "400 bad_parameter");
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_people_do_not_overrun_each_other() {
     let (app, id) = opened().await;
     let accept = format!("/api/v1/work-orders/{id}/accept");
