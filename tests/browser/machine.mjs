@@ -1,4 +1,4 @@
-// Marks over the charts of a machine and a point.
+// Marks over the charts of a machine and a point, and values by hand: what the person at the desk does at night.
 
 import { axe, noAlarmColour } from './parts.mjs';
 
@@ -20,10 +20,12 @@ const MARKS_MAX = 30;
  * @param {(page: Page, path: string) => Promise<void>} tools.open
  * @param {(page: Page) => Promise<unknown>} tools.drawn
  * @param {(page: Page) => Promise<string[]>} tools.clipped
+ * @param {(path: string) => Promise<any>} tools.api
+ * @param {string} tools.base
  * @param {any[]} tools.points
  * @param {(page: Page) => Promise<void>} tools.fakeSeries
  */
-export async function machineChecks({ check, must, person, open, drawn, clipped, points, fakeSeries }) {
+export async function machineChecks({ check, must, person, open, drawn, clipped, api, base, points, fakeSeries }) {
   const measured = points.filter((point) => ['decimal', 'float'].includes(point.kind) && point.states.length === 0);
   const point = measured[0];
   const asset = point?.asset;
@@ -124,4 +126,121 @@ export async function machineChecks({ check, must, person, open, drawn, clipped,
       await page.context().close();
     }
   });
+
+  // ---- values by hand
+
+  /** Id or text of what has the focus. @param {Page} page */
+  const focused = (page) => page.evaluate(() => document.activeElement?.id || document.activeElement?.textContent);
+
+  const hand = `${base}/api/v1/points/${point?.address}/substitution`;
+  /** However a check ends, the device counts again. @param {() => Promise<void>} run */
+  async function released(run) {
+    try {
+      await run();
+    } finally {
+      await fetch(hand, { method: 'DELETE' });
+    }
+  }
+
+  /** What the point has just now: no alarm comes of it. */
+  async function harmless() {
+    const { value } = await api(`/points/${point.address}`);
+    return typeof value?.value === 'number' ? value.value : point.range?.[0] ?? 12.5;
+  }
+
+  for (const language of LANGUAGES) {
+    const [put, value, why, name, submit, end, mark, wrong] = language === 'en'
+      ? ['Put in a value by hand', 'Value', 'Why', 'Your name', 'Put it in', 'End it now', 'substituted', 'Write a number']
+      : ['手动置值', '数值', '原因', '姓名', '置值', '立即结束', '人工值', '请填写数字'];
+    await check(`a value by hand: put in by keys alone, with who, why and until when; marked where the point is shown; ended, ${language}`, () => released(async () => {
+      const { page, complaints } = await person({ language });
+      const number = String(await harmless());
+      await open(page, `/points/${point.address}`);
+      await page.getByRole('button', { name: put }).focus();
+      await page.keyboard.press('Enter');
+      await page.getByLabel(value, { exact: true }).waitFor();
+      await page.keyboard.type('abc');
+      await page.getByText(wrong).waitFor();
+      await page.keyboard.press('Control+a');
+      await page.keyboard.type(number);
+      await page.locator('.hand-wrong').waitFor({ state: 'detached' });
+      await page.getByLabel(why, { exact: true }).fill('gauge is being calibrated');
+      await page.getByLabel(name, { exact: true }).fill('Wang Fang');
+      await page.keyboard.press('Enter');
+      const panel = page.locator('[data-by-hand]');
+      await panel.waitFor();
+      const { items } = await api('/substitutions');
+      const held = items.find((/** @type {any} */ one) => one.point === point.address);
+      must(held && held.value === Number(number) && held.by === 'Wang Fang' && held.reason === 'gauge is being calibrated', JSON.stringify(items));
+      must(Math.abs(held.until - held.since - HOUR) < MINUTE, `it lasts ${held.until - held.since} ms`);
+      const told = await panel.innerText();
+      must(/Wang Fang/.test(told) && /gauge is being calibrated/.test(told) && /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/.test(told), told);
+      must(await page.getByRole('button', { name: put }).count() === 0, 'a second value is offered');
+      must(await focused(page) === 'held-title', `after it is put in the focus is on ${await focused(page)}`);
+      await page.locator('.now', { hasText: mark }).waitFor();
+      // Wherever else the point is: a letter with a word on the machine's page, the word in the table of all points.
+      await open(page, `/equipment/${asset}`);
+      const row = page.locator('.values-table tr', { has: page.locator(`a[href="/points/${point.address}"]`) });
+      await row.locator('.tag', { hasText: mark }).waitFor();
+      must((await row.locator('.c-quality').innerText()).includes(mark), await row.innerText());
+      await open(page, `/points?search=${point.address}`);
+      await page.locator('.points-table tr[data-row]', { hasText: mark }).first().waitFor();
+      await open(page, `/points/${point.address}`);
+      await panel.getByRole('button', { name: end }).focus();
+      await page.keyboard.press('Enter');
+      await panel.waitFor({ state: 'detached' });
+      await page.getByRole('button', { name: put }).waitFor();
+      must(await focused(page) === put, `after its end the focus is on ${await focused(page)}`);
+      const { items: all } = await api('/substitutions?state=all&limit=1');
+      must(all[0]?.ended_by === 'Wang Fang', JSON.stringify(all));
+      must(complaints.length === 0, complaints.join('\n'));
+      await page.context().close();
+    }));
+  }
+
+  await check('a value by hand: one that somebody put in meanwhile is said and shown; nothing is cut off or offends axe, form and value, desk and phone', () => released(async () => {
+    const until = (await api('/site')).now + HOUR;
+    for (const [language, size] of /** @type {[string, any][]} */ ([['en', PHONE], ['zh-CN', { width: 1366, height: 768 }]])) {
+      const { page, complaints } = await person({ language, size, touch: size === PHONE });
+      await open(page, `/points/${point.address}`);
+      await page.locator('[data-put]').click();
+      await page.locator('.hand-lasts button').last().click();
+      /** @type {string[]} */
+      const faults = [];
+      const look = async (/** @type {string} */ what) => {
+        for (const theme of THEMES) {
+          await page.emulateMedia({ colorScheme: theme });
+          await drawn(page);
+          faults.push(...(await axe(page)).map((one) => `${what} ${theme}: ${one}`));
+        }
+        faults.push(...(await clipped(page)).map((one) => `${what}: ${one}`));
+        if (size !== PHONE) return;
+        const small = await page.evaluate(() => [...document.querySelectorAll('.by-hand button, .by-hand input, .by-hand select')].filter((one) => one.getBoundingClientRect().height < 47.5).map((one) => one.outerHTML.slice(0, 90)));
+        faults.push(...small.map((one) => `${what}: too low for a finger: ${one}`));
+      };
+      await look(`form ${language}`);
+      const number = await harmless();
+      await page.locator('.hand-form input').first().fill(String(number));
+      await page.locator('.hand-form textarea').fill('r');
+      await page.locator('.hand-form input[autocomplete="name"]').fill('Lin');
+      // The answer that refuses comes before the news of the other one's value.
+      await page.route(/\/substitution$/, async (route) => {
+        await route.fulfill({ status: 409, json: { code: 'already_substituted', message: 'x', hint: null, request_id: 'r-1' } });
+      });
+      await page.locator('.hand-form .primary').click();
+      await page.locator('.refusal').waitFor();
+      must(await page.locator('.hand-form textarea').inputValue() === 'r', 'what was typed is gone');
+      await page.unrouteAll();
+      const reply = await fetch(hand, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ value: number, until, reason: 'another one', by: 'Zhao' }) });
+      must(reply.ok, `putting in a value answers ${reply.status}`);
+      await page.locator('[data-by-hand]', { hasText: 'Zhao' }).waitFor();
+      must(await page.locator('.hand-form textarea').inputValue() === 'r', 'what was typed goes with the value of another');
+      await look(`value ${language}`);
+      await fetch(hand, { method: 'DELETE' });
+      await page.locator('[data-by-hand]').waitFor({ state: 'detached' });
+      must(faults.length === 0, faults.join('\n'));
+      must(complaints.length === 0, complaints.join('\n'));
+      await page.context().close();
+    }
+  }));
 }

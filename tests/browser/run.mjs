@@ -36,7 +36,7 @@ const PHONE = { width: 390, height: 844 };
 const LANGUAGES = ['zh-CN', 'en'];
 const THEMES = /** @type {const} */ (['light', 'dark']);
 const CJK = /[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]/;
-const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|brokers|buses|chart|demo|do|energy|error|fate|fault|gallery|guide|help|kind|link|log|machine|making|marks|means|medium|nav|orders|overview|palette|point|points|quality|reason|rule|state|status|system|systems|tester|tile|top|trend|value|verdict)\.[a-z-]+/;
+const KEYS = /(?:^|\s)(?:act|action|age|alarms|banner|brokers|buses|chart|demo|do|energy|error|fate|fault|gallery|guide|hand|help|kind|link|log|machine|making|marks|means|medium|nav|orders|overview|palette|point|points|quality|reason|rule|state|status|system|systems|tester|tile|top|trend|value|verdict)\.[a-z-]+/;
 const LOST_WITHIN_MS = 10_000;
 const ALARM_WITHIN_MS = 60_000;
 const SETTLED_WITHIN_MS = 60_000;
@@ -978,7 +978,7 @@ await check('an unknown point and an unknown page are said plainly', async () =>
 
 await plantChecks({ check, must, person, open, drawn, clipped, site });
 await partsChecks({ check, must, person, open, drawn, clipped });
-await machineChecks({ check, must, person, open, drawn, clipped, points: plant.points, fakeSeries });
+await machineChecks({ check, must, person, open, drawn, clipped, api, base, points: plant.points, fakeSeries });
 await trendChecks({ check, must, person, open, drawn, api, base, site, points: plant.points, fakeSeries, Skip, PHONE, DESK });
 
 // ---- for review

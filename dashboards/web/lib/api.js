@@ -71,6 +71,11 @@ export function post(path, body) {
   });
 }
 
+/** @param {string} path */
+export function remove(path) {
+  return request(path, { method: 'DELETE', headers: { accept: 'application/json' } });
+}
+
 /**
  * A query string of what is set.
  * @param {Record<string, string | number | null | undefined>} values

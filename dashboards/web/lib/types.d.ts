@@ -41,6 +41,10 @@ export interface Value {
   reason: string | null;
 }
 export interface PointNow extends Point { value: Value | null }
+/** A value that a person put in the place of a device's. */
+export interface Substitution {
+  id: number; point: string; value: Scalar; since: Ms; until: Ms; by: string; reason: string;
+}
 export interface Reading { at: Ms; value: Scalar; quality: QualityWord; reason: string | null }
 export interface Readings {
   point: string; unit: string; symbol: string; from: Ms; to: Ms; readings: Reading[]; next: Ms | null;

@@ -8,6 +8,7 @@ import { trendOf } from '../lib/trend-link.js';
 import { live } from '../lib/live.js';
 import { assetOf, buildingOf } from '../lib/site.js';
 import { Empty, Failure, Icon, Loading, Named, Quantity, qualityWords, reasonWord, useJudged, useSubscription } from '../parts/basics.js';
+import { HandForm, HandHeld, useByHand } from '../parts/by-hand.js';
 import { Crumbs } from '../parts/crumbs.js';
 import { MakingPart } from '../parts/making.js';
 import { hairsOf, Lanes, useMarks } from '../parts/marks.js';
@@ -222,6 +223,13 @@ export function PointPage() {
   const address = `${asset}/${name}`;
   const { data, error, reload } = useGet(`/points/${address}`);
   const point = /** @type {PointNow | null} */ (data);
+  const [putting, setPutting] = useState('');
+  const byHand = useByHand(address);
+  const open = putting === address;
+  const close = () => {
+    setPutting('');
+    /** @type {HTMLElement | null} */ (document.querySelector('[data-put]'))?.focus();
+  };
   useEffect(() => onKey((key) => {
     if (key !== 'Escape') return false;
     go('/points');
@@ -231,9 +239,13 @@ export function PointPage() {
     ${h(Crumbs, { system: assetOf(asset ?? '')?.system, building: buildingOf(asset ?? ''), asset: asset ?? '' })}
     <div class="screen-head"><h1>${point ? h(Named, { of: point.name }) : address}</h1>
       ${point && html`<div class="filter"><a class="choice" href=${trendOf([point.address])}>${h(Icon, { name: 'trend' })}${t('point.trend')}</a>
-        <a class="choice" href=${`/tester${query({ formula: point.address })}`}>${t('making.try-point')}</a></div>`}</div>
+        <a class="choice" href=${`/tester${query({ formula: point.address })}`}>${t('making.try-point')}</a>
+        ${byHand.known && (open || !byHand.held) && html`<button type="button" data-put aria-expanded=${open} onClick=${() => setPutting(open ? '' : address)}>${t('hand.put')}</button>`}</div>`}</div>
     ${error && h(Failure, { error, retry: reload })}
     ${!point && !error && h(Loading, { rows: 4 })}
+    ${byHand.error && h(Failure, { error: byHand.error, retry: byHand.reload })}
+    ${point && byHand.held && h(HandHeld, { point, held: byHand.held, reload: byHand.reload })}
+    ${point && open && h(HandForm, { key: address, point, close, reload: byHand.reload })}
     ${point && html`<div class="point-top">
       <section class="panel pad" aria-label=${t('point.now')}>${h(Now, { point })}</section>
       <section class="panel pad" aria-label=${t('point.identity')}>${h(Identity, { point })}</section>
