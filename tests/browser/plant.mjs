@@ -240,6 +240,35 @@ export async function plantChecks({ check, must, person, open, drawn, clipped, s
     });
   }
 
+  await check('plant: a cell in alarm tells its last three with time and state, to a hand and to keys; a calm one tells nothing', async () => {
+    const { page, complaints } = await visitor({ language: 'en' });
+    await page.route(/\/api\/v1\/alarms\?/, async (route) => {
+      const [one] = troubles(hospital(), Date.now());
+      const items = [1, 2, 3, 4, 5].map((id) => ({ ...one, id, raised_at: Date.now() - id * MINUTE, state: id === 1 ? 'D' : 'C', message: names(`第${id}条`, `Alarm ${id}`) }));
+      return route.fulfill({ json: { items, counts: {} } });
+    });
+    await open(page, '/');
+    const told = page.locator('.cell-alarms');
+    const cell = page.locator('tr[data-system="medical_gas"] .cell', { has: page.locator('.trouble') });
+    await cell.hover();
+    await told.waitFor();
+    const lines = await told.locator('li').allInnerTexts();
+    must(lines.length === 3 && lines.every((line, i) => line.includes(`Alarm ${i + 1}`) && /\d\d:\d\d:\d\d/.test(line)), lines.join(' | '));
+    must(/Returned, unacknowledged/.test(lines[0] ?? '') && /Acknowledged/.test(lines[1] ?? ''), lines.join(' | '));
+    await page.keyboard.press('Escape');
+    await told.waitFor({ state: 'detached' });
+    await page.locator('tr[data-system="lifts"] .cell').first().hover();
+    must(await told.count() === 0, 'a calm cell tells of alarms');
+    await cell.locator('.cell-link').focus();
+    await told.waitFor();
+    must(await page.evaluate(() => document.getElementById(document.activeElement?.getAttribute('aria-describedby') ?? '')?.className.startsWith('cell-alarms')), 'the link does not name what it tells');
+    const box = await told.boundingBox();
+    must(box && box.y >= 0 && box.y + box.height <= 768 && box.x + box.width <= 1366, `it lies outside: ${JSON.stringify(box)}`);
+    must((await axe(page)).length === 0, (await axe(page)).join('\n'));
+    must(complaints.length === 0, complaints.join('\n'));
+    await page.context().close();
+  });
+
   await check('plant: what is fed by two of which one is in trouble says so, on its card and on its page', async () => {
     const { page } = await visitor({ language: 'en' });
     await open(page, '/systems/hvac');

@@ -3,7 +3,7 @@
 // What is worst stands first in its cell and names its machine; the numbers beside it keep their
 // place, so that an eye that knows the page sees what has moved.
 
-import { cls, h, html, useEffect, useRef, useState } from '../lib/ui.js';
+import { cls, h, html, useEffect, useId, useRef, useState } from '../lib/ui.js';
 import { clock, duration, nameOf, number, percent, t } from '../lib/i18n.js';
 import { go, guide, onKey, place, withQuery } from '../lib/nav.js';
 import { live } from '../lib/live.js';
@@ -35,6 +35,9 @@ const EDGE = 24;
 const COLUMN_MIN = 2;
 /** Below this a row is a card. As in the styles. */
 const CARDS = 1024;
+/** Alarms told of a cell that is pointed at, and the room below it that they need. CSS pixels. */
+const TOLD = 3;
+const TOLD_HEIGHT = 170;
 
 /** Rows in the server's order, each with its buildings. @param {OverviewRow[]} items */
 function rowsOf(items) {
@@ -93,7 +96,7 @@ function Figure({ point, twice, sparkOf }) {
 /** @param {{ tally: Tally, point: PlantPoint | undefined }} p */
 function Trouble({ tally: { worst, open }, point }) {
   const decimals = point?.decimals ?? digitsOf(worst, live.cell(worst.point).value?.v ?? null);
-  return html`<div class="figure trouble" title=${nameOf(worst.message)}>
+  return html`<div class="figure trouble">
     ${h(Mark, { priority: worst.priority, state: worst.state, count: open })}
     <span class="trouble-value num" data-live>${h(LiveValue, { address: worst.point, symbol: worst.symbol, decimals, states: worst.value_states, staleAfter: point?.stale_after_ms ?? Infinity })}</span>
     <span class="figure-label">${h(Named, { of: worst.asset_name })}</span>
@@ -105,14 +108,43 @@ function shownOf(cell, tally, slots) {
   return cell.key.filter((point) => point.address !== tally?.worst.point).slice(0, tally ? slots - 1 : slots);
 }
 
+/** The newest alarms of a cell with time and state: what came is known before the page is left. @param {{ id: string, cell: OverviewRow, above: boolean }} p */
+function CellAlarms({ id, cell, above }) {
+  live.second.value; // ages move
+  const own = (alarms.value.items ?? []).filter(({ asset }) => assetOf(asset)?.system === cell.system && buildingOf(asset) === cell.building);
+  const newest = own.sort((a, b) => b.raised_at - a.raised_at).slice(0, TOLD);
+  return html`<ol id=${id} class=${cls('cell-alarms', above && 'above')}>${newest.map((alarm) => html`<li key=${alarm.id}>
+    <span class="new-head">${h(Chip, { priority: alarm.priority, state: alarm.state })}<span class="num">${clock(alarm.raised_at)} · ${t('point.ago', { age: duration(live.now() - alarm.raised_at) })}</span></span>
+    <span>${h(Named, { of: alarm.message })} <span class="quiet">${t(`alarm-state.${alarm.state}`)}</span></span></li>`)}</ol>`;
+}
+
+/** Whether a cell is pointed at, and where there is room for what it tells then. @param {boolean} troubled */
+function usePointed(troubled) {
+  const [pointed, point] = useState(/** @type {'' | 'below' | 'above'} */ (''));
+  const on = (/** @type {any} */ event) => {
+    if (event.pointerType === 'touch') return; // a finger opens
+    const { bottom } = event.currentTarget.getBoundingClientRect();
+    point(bottom + TOLD_HEIGHT > window.innerHeight ? 'above' : 'below');
+  };
+  const off = () => point('');
+  useEffect(() => (pointed === '' ? undefined : onKey((key) => {
+    if (key === 'Escape') off();
+    return key === 'Escape';
+  })), [pointed]);
+  return { pointed: troubled ? pointed : '', on, off };
+}
+
 /** @param {{ cell: OverviewRow, tally: Tally | undefined, slots: number, sparkOf: SparkOf }} p */
 function Cell({ cell, tally, slots, sparkOf }) {
+  const { pointed, on, off } = usePointed(tally !== undefined);
+  const told = useId();
   const shown = shownOf(cell, tally, slots);
   const where = buildingName(cell.building);
   const href = `${systemHref(cell.system)}${cell.building ? `?building=${cell.building}` : ''}`;
   // The style goes through the object model: the page's policy refuses it as an attribute.
-  return h('div', { class: 'cell', style: { flexGrow: slots } }, html`
-    <a class="cell-link" href=${href} aria-label=${t('overview.open', { system: t(`system.${cell.system}`), building: where })}></a>
+  return h('div', { class: 'cell', style: { flexGrow: slots }, onPointerEnter: on, onPointerLeave: off }, html`
+    <a class="cell-link" href=${href} aria-label=${t('overview.open', { system: t(`system.${cell.system}`), building: where })} aria-describedby=${pointed ? told : undefined} onFocus=${on} onBlur=${off}></a>
+    ${pointed && h(CellAlarms, { id: told, cell, above: pointed === 'above' })}
     <span class="cell-building" title=${where}>${cell.building === null ? where : h(Named, { of: assetOf(cell.building)?.name })}</span>
     <div class="cell-body">
       ${tally && h(Trouble, { tally, point: cell.key.find((point) => point.address === tally.worst.point) })}
