@@ -6,7 +6,7 @@ use super::people::people;
 use super::state::{Knot, Moment, State, ms};
 use super::weather::weather;
 use crate::point::{Address, UtcMs};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const HOUR_MS: f64 = 3_600_000.0;
 /// The two points of Gauss and Legendre lie so far from the middle of a span, in halves of it: 1/sqrt(3).
@@ -59,8 +59,8 @@ pub(super) struct Model {
     cuts: Vec<Vec<Fault>>,
     pub(super) stocks: Vec<Vec<(Flow, f64)>>,
     pub(super) faults: Vec<Course>,
-    /// Kind and asset of each.
-    pub(super) known: BTreeSet<(String, String)>,
+    /// Each by its kind and asset.
+    pub(super) known: BTreeMap<(String, String), Fault>,
     pub(super) told: Vec<Told>,
     pub(super) points: BTreeMap<Address, usize>,
     steps: Vec<Step>,
@@ -118,11 +118,15 @@ impl Build {
         Level(self.model.levels_first.len() - 1)
     }
 
-    /// The fault of this kind at this asset; it never acts if the script has none.
+    /// The fault of this kind at this asset, the same one for whoever asks; it never acts if the script
+    /// has none.
     pub fn fault(&mut self, kind: &str, asset: &str) -> Fault {
-        self.model.faults.push(self.courses.course(kind, asset));
-        self.model.known.insert((kind.to_owned(), asset.to_owned()));
-        Fault(self.model.faults.len() - 1)
+        let next = Fault(self.model.faults.len());
+        let fault = *self.model.known.entry((kind.to_owned(), asset.to_owned())).or_insert(next);
+        if fault == next {
+            self.model.faults.push(self.courses.course(kind, asset));
+        }
+        fault
     }
 
     /// A fault adds to a flow: `size` in the flow's unit where it acts in full, at once and exactly.

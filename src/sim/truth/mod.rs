@@ -84,7 +84,7 @@ impl Truth {
 
     /// The assets in which a fault of this kind can happen.
     pub fn assets_with<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
-        self.model.known.iter().filter(move |(known, _)| known == kind).map(|(_, asset)| asset.as_str())
+        self.model.known.keys().filter(move |(known, _)| known == kind).map(|(_, asset)| asset.as_str())
     }
 
     /// What every point would show if it were measured without error. A state is its number, a flag

@@ -1,7 +1,8 @@
 //! The parts of the hospital. Machines say what they draw ([`Use`]); the meters add it up.
 //!
 //! Read `air` (cooling, heating, rooms), `gas` (medical gases, lifts, pumps, safety), then `power`,
-//! which supplies them and whatever else draws, and has the meters.
+//! which supplies them and whatever else draws, and has the meters. Machines come first, and still know of a
+//! feeder that trips: they ask for the same fault.
 
 mod air;
 mod gas;

@@ -4,6 +4,11 @@
 //! section of the bus, a section and the losses of its transformer to the incomer, both incomers to
 //! the main meter. Water, gas and steam add up likewise.
 //!
+//! Where a feeder trips, the current of all behind it is cut here, and the machines of other parts that
+//! hang on it ask for the same fault ([`trip_of`]) and stop. Of three feeders that is known: that of the
+//! outpatient floors and that of imaging, which have no machines behind them, and that of the air handlers.
+//! No script may trip another one; what the essential bus bears goes on from the generator.
+//!
 //! Read `tree` (what hangs where), `loads` (what the departments draw), `meter` (what a meter tells),
 //! `supply`, `standby`, `earth`, then `water` and `fuels`.
 
@@ -19,12 +24,12 @@ mod tree;
 mod water;
 
 use super::{Supply, Use};
-use crate::sim::truth::{Build, Flow};
+use crate::sim::truth::{Build, Fault, Flow, Moment};
 use loads::Placed;
 use meter::{Bus, Meter};
 use std::collections::BTreeMap;
 use supply::Drawn;
-use tree::{ESSENTIAL, FEEDERS, SUBS};
+use tree::{ESSENTIAL, FEEDERS, SUBS, TRIPS};
 
 /// A fault: its kind, its asset, and the points it moves so that it is seen.
 pub type FaultPoints = (&'static str, &'static str, &'static [&'static str]);
@@ -124,6 +129,28 @@ pub const FAULTS: &[FaultPoints] = &[
         ],
     ),
     (
+        "feeder_trip",
+        "feeder-air-conditioning",
+        &[
+            "feeder-air-conditioning/breaker",
+            "feeder-air-conditioning/tripped",
+            "feeder-air-conditioning/power",
+            "feeder-air-conditioning/energy",
+            "feeder-air-conditioning/reactive_energy",
+            "feeder-air-conditioning/power_factor",
+            "feeder-air-conditioning/current_a",
+            "feeder-air-conditioning/current_b",
+            "feeder-air-conditioning/current_c",
+            "meter-main-air/power",
+            "meter-main-air/energy",
+            "meter-outpatient-air/power",
+            "meter-outpatient-air/energy",
+            "meter-technology-air/power",
+            "meter-technology-air/energy",
+            "rcm-bus/residual_current_6",
+        ],
+    ),
+    (
         "night_base_load",
         "meter-outpatient-2f",
         &[
@@ -173,8 +200,15 @@ pub const FAULTS: &[FaultPoints] = &[
     ("residual_current_rising", "rcm-kitchen", &["rcm-kitchen/residual_current", "rcm-kitchen/state"]),
 ];
 
-/// Feeders a script may trip, with all that hangs on them.
-const TRIPS: [&str; 2] = ["feeder-outpatient", "feeder-imaging"];
+/// The trip of a feeder; none if no script may trip it.
+pub fn trip(build: &mut Build, feeder: &str) -> Option<Fault> {
+    TRIPS.contains(&feeder).then(|| build.fault("feeder_trip", feeder))
+}
+
+/// The trip that stops a machine.
+pub fn trip_of(build: &mut Build, draw: &Use) -> Option<Fault> {
+    tree::feeder_of(draw).and_then(|feeder| trip(build, feeder))
+}
 
 /// Adds it, supplying `uses`.
 pub fn add(build: &mut Build, uses: &[Use]) {
@@ -239,10 +273,11 @@ fn distribution(build: &mut Build, placed: &[Placed]) -> BTreeMap<&'static str, 
 
 /// Its states, and what happens if it trips: all behind it is without current at once.
 fn breaker(build: &mut Build, feeder: &'static str, flow: Flow) {
-    let trip = build.fault("feeder_trip", feeder);
-    if TRIPS.contains(&feeder) {
+    let trip = trip(build, feeder);
+    if let Some(trip) = trip {
         build.cut(flow, trip);
     }
-    build.point(&format!("{feeder}/breaker"), move |now| f64::from(u8::from(now.fault(trip) < 0.5)));
-    build.point(&format!("{feeder}/tripped"), move |now| f64::from(u8::from(now.fault(trip) >= 0.5)));
+    let tripped = move |now: &Moment<'_>| trip.is_some_and(|trip| now.fault(trip) >= 0.5);
+    build.point(&format!("{feeder}/breaker"), move |now| f64::from(u8::from(!tripped(now))));
+    build.point(&format!("{feeder}/tripped"), move |now| f64::from(u8::from(tripped(now))));
 }

@@ -16,7 +16,8 @@ pub const GENESIS: UtcMs = UtcMs(1_762_099_200_000);
 /// A part, alone.
 pub type Part = fn(&mut Build) -> Vec<Use>;
 
-/// A kind of fault, the asset, and the points it moves.
+/// A kind of fault, the asset, and the points it moves; behind `~` one that it moves too little to be seen
+/// within some days.
 pub type FaultCase = (&'static str, &'static str, &'static [&'static str]);
 
 /// The configuration of the demo.
@@ -105,9 +106,10 @@ pub fn fault_moves(part: Part, plan: &Plan, case: FaultCase, days: i64) {
         most.iter().filter(visible).map(|(address, _)| address.to_string()).collect();
     let touched: BTreeSet<String> =
         most.iter().filter(|(_, moved)| **moved > 1e-6).map(|(address, _)| address.to_string()).collect();
-    let expected: BTreeSet<String> = expected.iter().map(|text| (*text).to_owned()).collect();
-    assert_eq!(seen, expected, "{kind} at {asset}");
-    assert_eq!(touched, expected, "{kind} at {asset} moves others, too little to be seen");
+    let all: BTreeSet<String> = expected.iter().map(|text| text.trim_start_matches('~').to_owned()).collect();
+    let shown = expected.iter().filter(|text| !text.starts_with('~')).map(|text| (*text).to_owned());
+    assert_eq!(seen, shown.collect::<BTreeSet<String>>(), "{kind} at {asset}");
+    assert_eq!(touched, all, "{kind} at {asset} moves others, too little to be seen");
 }
 
 fn crossed(rule: &Rule, value: f64) -> bool {

@@ -10,7 +10,8 @@
 use super::physics::{AIR, VAPOUR, moisture, toward};
 use super::season::{HEATING, Season};
 use super::zones::{Hours, Outdoor, Zone};
-use crate::sim::truth::{Build, DayKind, Fault, Flow, Knot, Level, Stock};
+use crate::sim::truth::parts::power;
+use crate::sim::truth::{Build, DayKind, Fault, Flow, Knot, Level, Moment, Stock};
 
 /// The fan warms the air by so much, K.
 const FAN_RISE: f64 = 0.8;
@@ -26,6 +27,12 @@ pub const GROWTH: f64 = 0.25;
 const CLOGGED: f64 = 2.2;
 /// Hours of full air until a filter is full.
 const FILTER_H: f64 = 2_600.0;
+/// Rooms without air: what they hold for each m3/h they otherwise get, kWh/K (some 60 Wh/K for each square
+/// metre of floor that four changes an hour are meant for), the share of a loss that radiators make up, and
+/// how far they drift until windows are opened, K.
+const HOLDS: f64 = 0.005;
+const RADIATORS: f64 = 0.4;
+const DRIFT: f64 = 8.0;
 /// Where a stuck valve and a stuck damper stand, shares.
 const VALVE_STUCK: f64 = 0.62;
 const DAMPER_STUCK: f64 = 0.3;
@@ -74,6 +81,8 @@ pub struct Handler {
     pub energy: Stock,
     running: Flow,
     faults: Faults,
+    /// Of the feeder of its fans, if that may trip.
+    trip: Option<Fault>,
 }
 
 /// What an air handler has to do at a knot.
@@ -130,21 +139,31 @@ impl Handler {
             energy: build.counter(fan, age * 4.0),
             running,
             faults,
+            trip: power::trip_of(build, &zone.fan(fan)),
         };
+        for flow in [fan, running] {
+            handler.trip.iter().for_each(|trip| build.cut(flow, *trip));
+        }
         build.step(move |knot| handler.step(knot, season, theatres));
         handler
     }
 
     fn step(&self, knot: &mut Knot<'_>, season: Season, theatres: [Level; 2]) {
-        let air = self.zone.air * self.air_share(knot, theatres);
+        let asked = self.zone.air * self.air_share(knot, theatres);
+        let stands = self.trip.is_some_and(|trip| knot.fault(trip) >= 0.5);
+        let air = if stands { 0.0 } else { asked };
         let gained = self.gained(knot);
-        self.hold_room(knot, season, air);
+        if stands && asked > 1.0 {
+            self.let_room_drift(knot, season, gained);
+        } else {
+            self.hold_room(knot, season, air);
+        }
         let duty = self.duty(knot, season, air, gained);
-        self.move_air(knot, air);
+        self.turn_fan(knot, asked, air);
         self.set_coils(knot, &duty);
         let carried = air * AIR * (knot.level(self.room) - duty.supply);
         let left = gained - carried;
-        let open = if air > 1.0 { 1.0 } else { 0.4 };
+        let open = if air > 1.0 { 1.0 } else { RADIATORS };
         let heated = if season.is(knot, HEATING) { open * (-left).max(0.0) } else { 0.0 };
         let fan_coils = if air > 1.0 { left.max(0.0) } else { 0.0 };
         knot.set(self.cooling, duty.sensible + duty.latent + fan_coils);
@@ -189,6 +208,14 @@ impl Handler {
         };
         let room = toward(knot.level(self.room), to, if air > 1.0 { 2.0 } else { 6.0 }, knot.hours());
         knot.set_level(self.room, room);
+    }
+
+    /// What rooms gain warms them, and what they lose cools them.
+    fn let_room_drift(&self, knot: &mut Knot<'_>, season: Season, gained: f64) {
+        let made_up = if season.is(knot, HEATING) { RADIATORS * (-gained).max(0.0) } else { 0.0 };
+        let room = knot.level(self.room) + (gained + made_up) * knot.hours() / (HOLDS * self.zone.air);
+        let [winter, summer] = self.zone.rooms;
+        knot.set_level(self.room, room.clamp(winter - DRIFT, summer + DRIFT));
     }
 
     fn duty(&self, knot: &Knot<'_>, season: Season, air: f64, gained: f64) -> Duty {
@@ -253,11 +280,12 @@ impl Handler {
         }
     }
 
-    /// Fan and filter, and the dust in it.
-    fn move_air(&self, knot: &mut Knot<'_>, air: f64) {
-        let share = air / self.zone.air;
+    /// Fan and filter as they are asked for, and the dust of the air that came: what stands at a moment is
+    /// known at that moment ([`Handler::moves`]).
+    fn turn_fan(&self, knot: &mut Knot<'_>, asked: f64, came: f64) {
+        let (air, share) = (asked, asked / self.zone.air);
         let change = knot.civil.kind == DayKind::Work && (9.0..9.25).contains(&knot.civil.hour);
-        let dust = knot.level(self.dust) + share * knot.hours() / FILTER_H;
+        let dust = knot.level(self.dust) + came / self.zone.air * knot.hours() / FILTER_H;
         let dust = if change && dust > 0.97 { 0.0 } else { dust };
         let clogged = knot.fault(self.faults.clogged);
         let new = self.zone.filter * share.powf(1.4);
@@ -276,6 +304,11 @@ impl Handler {
         knot.set_level(self.speed, speed);
         knot.set(self.fan, kilowatts);
         knot.set(self.running, if share > 0.0 { 1.0 } else { 0.0 });
+    }
+
+    /// 1 while its fans have current, 0 while they have none.
+    pub fn moves(&self, now: &Moment<'_>) -> f64 {
+        1.0 - self.trip.map_or(0.0, |trip| now.fault(trip))
     }
 
     /// What valves, damper and sensors show, stuck or not.

@@ -35,6 +35,11 @@ pub fn amperes(kilowatts: f64) -> f64 {
     kilowatts * 1_000.0 / (3.0_f64.sqrt() * 380.0 * 0.92)
 }
 
+/// A flag as a number.
+pub fn flag(on: bool) -> f64 {
+    f64::from(u8::from(on))
+}
+
 /// Whether something runs that turns this fast: what is below a hundredth of it stands.
 pub fn runs(share: f64) -> f64 {
     if share > 0.01 { 1.0 } else { 0.0 }

@@ -103,6 +103,8 @@ const FAULTS: &[FaultCase] = &[
             "condenser-water/return_temperature",
         ],
     ),
+    ("feeder_trip", "feeder-imaging", trips::IMAGING),
+    ("feeder_trip", "feeder-air-conditioning", trips::AIR_CONDITIONING),
     ("or_pressure_lost", "or-1", &["or-1/differential_pressure", "or-1/pressure_alarm"]),
     ("or_pressure_lost", "or-3", &["or-3/differential_pressure", "or-3/pressure_alarm"]),
     ("or_pressure_lost", "isolation-2", &["isolation-2/differential_pressure", "isolation-2/pressure_alarm"]),

@@ -1,6 +1,7 @@
 //! What the ten air handlers serve. All of it is invented; sizes are those of a hospital of some 400 beds.
 
-use crate::sim::truth::People;
+use crate::sim::truth::parts::{Item, Supply, Use};
+use crate::sim::truth::{Flow, People};
 
 /// When an air handler runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,21 @@ pub struct Zone {
     pub coils: [f64; 2],
     /// Least water in the air, in winter, and most, g/kg.
     pub water: [f64; 2],
+}
+
+impl Zone {
+    /// What its fans draw.
+    pub fn fan(&self, flow: Flow) -> Use {
+        let item = if self.clean { Item::Clean } else { Item::AirHandling };
+        Use {
+            asset: self.handler,
+            building: self.building,
+            supply: Supply::Power,
+            item,
+            flow,
+            vital: self.clean,
+        }
+    }
 }
 
 /// All of them.

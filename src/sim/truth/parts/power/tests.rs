@@ -342,3 +342,60 @@ fn the_generator_runs_for_half_an_hour_each_wednesday() {
     assert!(value("generator-1/fuel_level", 660) < value("generator-1/fuel_level", 580));
     assert!((value("generator-1/starts", 660) - value("generator-1/starts", 580) - 1.0).abs() < 1e-9);
 }
+
+/// Six air handlers without current on a morning in July: they stop and start with their feeder, their own
+/// meters count what the sub-meters count all the while, their rooms warm up and are as ever in the evening,
+/// and clean air, on the essential bus, goes on.
+#[test]
+fn air_handlers_stop_with_their_feeder_and_their_rooms_follow() {
+    let genesis = UtcMs(GENESIS.0 + 36 * 7 * DAY_MS);
+    let minute =
+        |minutes: i64| UtcMs(genesis.0 + DAY_MS + 10 * 60 * MINUTE_MS + minutes * MINUTE_MS + 21_000);
+    let (trips, returns) = (minute(7), minute(67));
+    let mut faults = Courses::default();
+    let corners = [(trips, 0.0), (trips, 1.0), (returns, 1.0), (returns, 0.0)];
+    faults.add("feeder_trip", "feeder-air-conditioning").set(corners.to_vec());
+    let (calm, truth) =
+        (Truth::hospital(genesis, 2, &Courses::default()), Truth::hospital(genesis, 2, &faults));
+    let get = |truth: &Truth, point: &str, at: UtcMs| truth.value(&point.parse().unwrap(), at).unwrap();
+    let told = |point: &str, minutes: i64| get(&truth, point, minute(minutes));
+    let runs = |minutes: i64| {
+        let running = |number: &i32| told(&format!("ahu-{number}/fan_running"), minutes) > 0.5;
+        (1..=10).filter(running).collect::<Vec<i32>>()
+    };
+    assert_eq!(runs(6), (1..=10).collect::<Vec<_>>());
+    assert_eq!([runs(7), runs(30), runs(66)], [[1, 2, 9, 10]; 3].map(Vec::from));
+    assert_eq!(runs(68), (1..=10).collect::<Vec<_>>());
+    let groups: [(&str, &[&str]); 3] = [
+        ("meter-main-air", &["ahu-3/energy", "ahu-4/energy"]),
+        ("meter-outpatient-air", &["ahu-5/energy", "ahu-6/energy"]),
+        ("meter-technology-air", &["ahu-7/fan_energy", "ahu-8/fan_energy"]),
+    ];
+    for minutes in (-60..600).step_by(7) {
+        let counted = |point: &str| told(point, minutes) - get(&truth, point, genesis);
+        for (meter, fans) in groups {
+            let (own, meter) =
+                (fans.iter().map(|fan| counted(fan)).sum::<f64>(), counted(&format!("{meter}/energy")));
+            assert!((own - meter).abs() < 1e-6, "{own} and {meter} after {minutes} min");
+        }
+    }
+    for point in
+        ["ahu-3/supply_flow", "ahu-5/supply_pressure", "ahu-7/fan_frequency", "ahu-8/static_pressure"]
+    {
+        assert!(told(point, 6) > 1.0 && told(point, 8).abs() < 1e-9 && told(point, 68) > 1.0, "{point}");
+    }
+    let warmer = |room: &str, minutes: i64| {
+        told(&format!("{room}/temperature"), minutes)
+            - get(&calm, &format!("{room}/temperature"), minute(minutes))
+    };
+    for room in ["registration-hall", "internal-clinic", "clinical-laboratory", "ward-3b"] {
+        assert!(warmer(room, 7).abs() < 1e-9 && (0.2..3.0).contains(&warmer(room, 67)), "{room}");
+        assert!(warmer(room, 480).abs() < 0.1, "{room} is {} K warmer in the evening", warmer(room, 480));
+    }
+    assert!(warmer("or-1", 67).abs() < 1e-9);
+    let cold = |truth: &Truth, minutes: i64| get(truth, "chilled-water/power", minute(minutes));
+    assert!(cold(&truth, 60) < cold(&calm, 60) - 100.0, "nobody asks for the cold of six air handlers");
+    for (alarm, during) in [("ahu-3/alarm", 1.0), ("ahu-7/fault", 1.0), ("ahu-9/fault", 0.0)] {
+        assert!((told(alarm, 30) - during).abs() < 1e-9 && told(alarm, 6) + told(alarm, 68) < 0.5, "{alarm}");
+    }
+}

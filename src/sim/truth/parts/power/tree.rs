@@ -55,6 +55,9 @@ pub const FEEDERS: [Feeder; 10] = [
 /// The feeder behind the transfer switch.
 pub const ESSENTIAL: &str = "feeder-essential";
 
+/// Feeders a script may trip, with all that hangs on them: lights and sockets, scanners, and air handlers.
+pub const TRIPS: [&str; 3] = ["feeder-outpatient", "feeder-imaging", "feeder-air-conditioning"];
+
 /// Lights and sockets of a floor.
 const FLOOR: &[&str] = &["power", "energy", "power_factor"];
 const PLAIN: &[&str] = &["power", "energy"];
@@ -143,6 +146,12 @@ pub fn meter_of(draw: &Use) -> &'static str {
         (Item::Lighting, "energy-centre") => "meter-energy-centre",
         (Item::Lighting, _) => "meter-main-1f",
     }
+}
+
+/// The feeder it hangs on.
+pub fn feeder_of(draw: &Use) -> Option<&'static str> {
+    let meter = meter_of(draw);
+    SUBS.iter().find(|sub| sub.id == meter).map(|sub| sub.feeder)
 }
 
 /// Whether an asset makes or moves heat.
