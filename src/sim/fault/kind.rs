@@ -75,6 +75,8 @@ kinds! {
     InsulationFalling = "insulation_falling", Plant;
     /// A pump's bearings and seals wear.
     PumpWear = "pump_wear", Plant;
+    /// Water stands where a leak sensor lies.
+    WaterOnFloor = "water_on_floor", Plant;
     /// A meter's register has its last digit full and begins anew, as it should.
     MeterRollover = "meter_rollover", Instrument;
     /// A meter is exchanged: the new one begins at 0.

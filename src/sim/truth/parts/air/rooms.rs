@@ -3,7 +3,7 @@
 
 use super::desk::Desk;
 use super::handler::Handler;
-use super::physics::humidity;
+use super::physics::{flag, humidity};
 use crate::sim::truth::{Build, Fault, Knot, Level, Moment, noise};
 
 /// An operating room: its address, from which share of surgery on it is used, the pressure that is
@@ -102,8 +102,9 @@ pub fn tell(build: &mut Build, used: [Level; 4], handlers: &[Handler]) {
         cooled(build, asset, celsius, percent);
     }
     for asset in LEAKS {
+        let wet = build.fault("water_on_floor", asset);
         let mut desk = Desk::of(build, asset);
-        desk.fixed("leak", 0.0);
+        desk.tell("leak", move |now| flag(now.fault(wet) >= 0.5));
         battery(&mut desk);
     }
 }

@@ -105,6 +105,8 @@ const FAULTS: &[FaultCase] = &[
     ),
     ("feeder_trip", "feeder-imaging", trips::IMAGING),
     ("feeder_trip", "feeder-air-conditioning", trips::AIR_CONDITIONING),
+    ("water_on_floor", "leak-data-centre", &["leak-data-centre/leak"]),
+    ("water_on_floor", "leak-laundry", &["leak-laundry/leak"]),
     ("or_pressure_lost", "or-1", &["or-1/differential_pressure", "or-1/pressure_alarm"]),
     ("or_pressure_lost", "or-3", &["or-3/differential_pressure", "or-3/pressure_alarm"]),
     ("or_pressure_lost", "isolation-2", &["isolation-2/differential_pressure", "isolation-2/pressure_alarm"]),
