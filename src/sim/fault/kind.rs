@@ -31,6 +31,8 @@ kinds! {
     CloggingFilter = "clogging_filter", Plant;
     /// A lift's doors take longer and open again more often.
     DriftingLiftDoor = "drifting_lift_door", Plant;
+    /// A lift stops between two floors with a person in it.
+    LiftEntrapment = "lift_entrapment", Plant;
     /// A lift's ropes wear: the car levels worse.
     RopeWear = "rope_wear", Plant;
     /// A water valve stands still whatever it is told.

@@ -1,5 +1,9 @@
 //! Six lifts. How many trips they make follows the people; the whole part of the count is the number
 //! of the trip, its fraction how far it has come, so floor, door, load and counters tell one story.
+//!
+//! Where a person is trapped, the count stands still and the car hangs half a floor off the nearer end of
+//! the trip it was on, until it is over: then that trip goes on. How the car gets there and how it is
+//! brought back is not played.
 
 use super::{flag, power, tell, towards};
 use crate::sim::truth::parts::{Item, Use};
@@ -20,9 +24,13 @@ const ROPE: f64 = 10.0;
 const ROPE_TRIP: f64 = 1.2e-7;
 /// What worn ropes have lost, mm: beyond the 6 % of EN 12385-5 at which they are laid off.
 const ROPE_LOST: f64 = 0.7;
-/// Hours a trip keeps the machine running, and what it draws, in kWh.
+/// Hours a trip keeps the machine running, and what it draws, in kWh; kW of controller, light and fan.
 const TRIP_HOURS: f64 = 0.003_9;
 const TRIP_ENERGY: f64 = 0.045;
+const IDLE_POWER: f64 = 0.35;
+
+/// A car with less in it than this is taken for empty, % of the rated load.
+const EMPTY: f64 = 2.0;
 
 /// Whom a lift carries.
 #[derive(Clone, Copy)]
@@ -77,8 +85,13 @@ pub fn add(build: &mut Build, uses: &mut Vec<Use>) {
 }
 
 fn add_lift(build: &mut Build, lift: Lift, uses: &mut Vec<Use>) {
-    let (rate, again, drawn) = (build.flow(), build.flow(), build.flow());
+    let (rate, again, idle) = (build.flow(), build.flow(), build.flow());
+    let drawn = build.sum(&[(idle, 1.0), (rate, TRIP_ENERGY)]);
     let door = build.fault("drifting_lift_door", lift.asset);
+    let trapped = build.fault("lift_entrapment", lift.asset);
+    for flow in [rate, again] {
+        build.cut(flow, trapped);
+    }
     let car = Car {
         floors: lift.floors,
         main: lift.main,
@@ -88,6 +101,7 @@ fn add_lift(build: &mut Build, lift: Lift, uses: &mut Vec<Use>) {
         hours: build.stock(&[(rate, TRIP_HOURS)], (lift.trips * TRIP_HOURS).floor()),
         door,
         rope: build.fault("rope_wear", lift.asset),
+        trapped,
         warm: build.level(40.0),
         key: noise::key(lift.asset),
     };
@@ -96,8 +110,8 @@ fn add_lift(build: &mut Build, lift: Lift, uses: &mut Vec<Use>) {
         let trips = (traffic(lift.riders, &knot.people) * unrest).min(3_600.0 / TRIP_S);
         knot.set(rate, trips);
         knot.set(again, trips * (0.015 + 0.12 * knot.fault(door)));
-        knot.set(drawn, 0.35 + TRIP_ENERGY * trips);
-        let to = 26.0 + 0.1 * knot.weather.temperature + 0.5 * trips;
+        knot.set(idle, IDLE_POWER);
+        let to = 26.0 + 0.1 * knot.weather.temperature + 0.5 * trips * (1.0 - knot.fault(trapped));
         let now = towards(knot.level(car.warm), to, knot.hours(), 0.8);
         knot.set_level(car.warm, now);
     });
@@ -131,6 +145,7 @@ struct Car {
     hours: Stock,
     door: Fault,
     rope: Fault,
+    trapped: Fault,
     warm: Level,
     key: u64,
 }
@@ -148,6 +163,8 @@ enum Doing {
     DoorShuts,
     /// Doors shut, nobody in it, where this trip ended.
     Stands,
+    /// Doors shut, somebody in it, half a floor off this end of the trip.
+    Hangs(f64),
 }
 
 /// The trip a car is on, or the last.
@@ -170,7 +187,9 @@ impl Car {
         let since = count.fract() * spacing - idle;
         let (start, end) = (self.stop(now, number - 1), self.stop(now, number));
         let (from, to) = (self.floor(start), self.floor(end));
-        let doing = if since < 0.0 {
+        let doing = if now.fault(self.trapped) >= 0.5 {
+            Doing::Hangs(if count.fract() < 0.5 { from } else { to })
+        } else if since < 0.0 {
             Doing::Waits
         } else {
             let height = 3.9 * f64::from(u32::try_from(start.abs_diff(end)).unwrap_or(0));
@@ -210,7 +229,7 @@ impl Car {
         let draw = now.draw_of(self.key ^ 3, trip.number);
         let riders = 4.0 + 50.0 * draw * draw + if draw > 0.75 { 22.0 } else { 0.0 };
         match trip.doing {
-            Doing::Rides(..) | Doing::DoorOpens => riders,
+            Doing::Rides(..) | Doing::DoorOpens | Doing::Hangs(_) => riders,
             Doing::DoorOpen(share) => riders * (1.0 - share),
             Doing::Waits | Doing::Stands | Doing::DoorShuts => 0.0,
         }
@@ -230,20 +249,25 @@ impl Car {
             flag(speed > 0.0) + 2.0 * flag(speed < 0.0)
         });
         tell(build, asset, "door", move |now| match self.trip(now).doing {
-            Doing::Waits | Doing::Stands | Doing::Rides(..) => 0.0,
+            Doing::Waits | Doing::Stands | Doing::Rides(..) | Doing::Hangs(_) => 0.0,
             Doing::DoorOpens => 1.0,
             Doing::DoorOpen(_) => 2.0,
             Doing::DoorShuts => 3.0,
         });
-        tell(build, asset, "levelled", move |now| flag(!matches!(self.trip(now).doing, Doing::Rides(..))));
+        tell(build, asset, "levelled", move |now| {
+            flag(!matches!(self.trip(now).doing, Doing::Rides(..) | Doing::Hangs(_)))
+        });
         tell(build, asset, "speed", move |now| Car::speed(&self.trip(now)));
         tell(build, asset, "load", move |now| self.load(now, &self.trip(now)));
         tell(build, asset, "current", move |now| self.current(now));
         tell(build, asset, "torque", move |now| self.torque(now));
         tell(build, asset, "trips", move |now| now.stock(self.trips).floor());
         tell(build, asset, "operating_hours", move |now| now.stock(self.hours));
-        for still in ["mode", "fault", "trapped"] {
-            tell(build, asset, still, |_| 0.0);
+        tell(build, asset, "mode", |_| 0.0);
+        tell(build, asset, "occupied", move |now| flag(self.load(now, &self.trip(now)) > EMPTY));
+        // Whoever is in it presses the button.
+        for signal in ["fault", "trapped", "alarm"] {
+            tell(build, asset, signal, move |now| flag(matches!(self.trip(now).doing, Doing::Hangs(_))));
         }
     }
 
@@ -269,6 +293,7 @@ impl Car {
     fn passed(&self, trip: &Trip) -> f64 {
         match trip.doing {
             Doing::Waits => trip.from,
+            Doing::Hangs(near) => near,
             Doing::Rides(since, ride) => {
                 let share = since / ride;
                 // Gently away and gently there.

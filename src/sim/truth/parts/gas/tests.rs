@@ -47,6 +47,33 @@ const FAULTS: &[FaultCase] = &[
             "lift-3/door_reopenings",
         ],
     ),
+    (
+        "lift_entrapment",
+        "lift-4",
+        &[
+            "lift-4/alarm",
+            "lift-4/current",
+            "lift-4/direction",
+            "lift-4/door",
+            "lift-4/door_close_time",
+            "lift-4/door_cycles",
+            "lift-4/door_open_time",
+            "lift-4/door_reopenings",
+            "lift-4/fault",
+            "lift-4/floor",
+            "lift-4/levelled",
+            "lift-4/levelling_offset",
+            "lift-4/load",
+            "lift-4/motor_temperature",
+            "lift-4/occupied",
+            "lift-4/operating_hours",
+            "~lift-4/rope_diameter",
+            "lift-4/speed",
+            "lift-4/torque",
+            "lift-4/trapped",
+            "lift-4/trips",
+        ],
+    ),
     ("rope_wear", "lift-2", &["lift-2/levelling_offset", "lift-2/rope_diameter"]),
     (
         "oxygen_leak",
@@ -386,6 +413,41 @@ fn a_lift_moves_with_its_doors_shut_from_floor_to_floor() {
         let more = |quantity: &str| told(quantity, 1_800) - told(quantity, 0);
         assert_eq!(more("door_cycles"), more("trips") + more("door_reopenings"));
         assert!((3..45).contains(&more("trips")), "lift {lift}: {}", more("trips"));
+    }
+}
+
+/// From one moment on a lift hangs between two floors with its doors shut and somebody in it, calls, and
+/// counts nothing; afterwards its trips go on where they were, and no other lift has noticed.
+#[test]
+fn a_lift_with_a_trapped_person_stands_still_in_all_it_tells() {
+    for lift in 1..=6 {
+        let asset = format!("lift-{lift}");
+        let truth = truth(2, &faulty("lift_entrapment", &asset, 9, 10));
+        let at = |second: i64| UtcMs(GENESIS.0 + 9 * HOUR_MS + second * 1_000);
+        let told = |quantity: &str, second: i64| count(&truth, &format!("{asset}/{quantity}"), at(second));
+        let counters = ["trips", "door_cycles", "door_reopenings", "operating_hours"];
+        let before = counters.map(|counter| told(counter, -1));
+        let floor = told("floor", 0);
+        for second in (0..3_600).step_by(11) {
+            for (signal, on) in [
+                ("trapped", 1),
+                ("alarm", 1),
+                ("fault", 1),
+                ("occupied", 1),
+                ("levelled", 0),
+                ("door", 0),
+                ("direction", 0),
+            ] {
+                assert_eq!(told(signal, second), on, "{asset}/{signal} after {second} s");
+            }
+            assert!(value(&truth, &format!("{asset}/speed"), at(second)).abs() < 1e-9);
+            assert_eq!(told("floor", second), floor, "{asset} after {second} s");
+            assert_eq!(counters.map(|counter| told(counter, second)), before, "{asset} after {second} s");
+        }
+        assert_eq!([told("trapped", -1), told("trapped", 3_600), told("alarm", 3_600)], [0, 0, 0]);
+        assert!(told("trips", 3 * 3_600) > before[0] + 2, "{asset} does not ride again");
+        let other = format!("lift-{}/trapped", lift % 6 + 1);
+        assert_eq!(count(&truth, &other, at(1_800)), 0);
     }
 }
 
