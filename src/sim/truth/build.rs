@@ -1,7 +1,7 @@
 //! How a part of the hospital is written: what flows, what is stored, what each point shows.
 
 use super::calendar;
-use super::course::{Course, Courses};
+use super::course::{Acts, Courses, Weekly};
 use super::people::people;
 use super::state::{Knot, Moment, State, ms};
 use super::weather::weather;
@@ -24,7 +24,7 @@ pub struct Stock(pub(super) usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level(pub(super) usize);
 
-/// A fault that may act.
+/// A fault that may act, or something else that does for some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault(pub(super) usize);
 
@@ -58,7 +58,7 @@ pub(super) struct Model {
     /// Faults that take a flow away, each as much of it as it is strong.
     cuts: Vec<Vec<Fault>>,
     pub(super) stocks: Vec<Vec<(Flow, f64)>>,
-    pub(super) faults: Vec<Course>,
+    pub(super) faults: Vec<Acts>,
     /// Each by its kind and asset.
     pub(super) known: BTreeMap<(String, String), Fault>,
     pub(super) told: Vec<Told>,
@@ -124,9 +124,15 @@ impl Build {
         let next = Fault(self.model.faults.len());
         let fault = *self.model.known.entry((kind.to_owned(), asset.to_owned())).or_insert(next);
         if fault == next {
-            self.model.faults.push(self.courses.course(kind, asset));
+            self.model.faults.push(Acts::Fault(self.courses.course(kind, asset)));
         }
         fault
+    }
+
+    /// What is done every week: it acts as a fault does, and is none.
+    pub fn weekly(&mut self, weekly: Weekly) -> Fault {
+        self.model.faults.push(Acts::Weekly(weekly));
+        Fault(self.model.faults.len() - 1)
     }
 
     /// A fault adds to a flow: `size` in the flow's unit where it acts in full, at once and exactly.
@@ -226,7 +232,7 @@ impl Model {
     /// Every flow at a moment between two knots, in milliseconds since 1970.
     fn flows_at(&self, from: &State, to: &State, at_ms: f64) -> Vec<f64> {
         let share = from.share_to(to, at_ms);
-        let strengths: Vec<f64> = self.faults.iter().map(|course| course.at_ms(at_ms)).collect();
+        let strengths: Vec<f64> = self.faults.iter().map(|acts| acts.at_ms(at_ms, from.at)).collect();
         let mut flows = Vec::with_capacity(self.flows.len());
         for (number, ((source, leaks), cuts)) in
             self.flows.iter().zip(&self.leaks).zip(&self.cuts).enumerate()
@@ -259,13 +265,13 @@ impl Model {
             }
         };
         let (first, last) = (ms(from.at), ms(until));
-        if !self.faults.iter().any(|course| course.acts(from.at, until)) {
+        if !self.faults.iter().any(|acts| acts.acts(from.at, until)) {
             add(f64::midpoint(first, last), last - first);
             return hours;
         }
         let mut ends = vec![first, last];
-        for course in &self.faults {
-            ends.extend(course.corners_between(from.at, until).into_iter().map(ms));
+        for acts in &self.faults {
+            ends.extend(acts.corners_between(from.at, until).into_iter().map(ms));
         }
         ends.sort_by(f64::total_cmp);
         for pair in ends.windows(2) {

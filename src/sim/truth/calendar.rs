@@ -6,6 +6,10 @@ use jiff::civil::{Date, date};
 /// China Standard Time is UTC+8 all year.
 const ZONE_MS: i64 = 8 * 3_600_000;
 const DAY_MS: i64 = 86_400_000;
+/// Milliseconds of a week.
+pub const WEEK_MS: i64 = 7 * DAY_MS;
+/// 1970 began on a Thursday.
+const THURSDAY_MS: i64 = 3 * DAY_MS;
 
 /// What kind of day it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +85,16 @@ pub fn civil(at: UtcMs) -> Civil {
         weekday,
         kind: kind_of(today, weekday),
     }
+}
+
+/// How many weeks have begun since 1970, on Mondays.
+pub fn weeks(at: UtcMs) -> i64 {
+    (at.0 + ZONE_MS + THURSDAY_MS).div_euclid(WEEK_MS)
+}
+
+/// When the week of this number begins.
+pub fn monday(week: i64) -> UtcMs {
+    UtcMs(week * WEEK_MS - THURSDAY_MS - ZONE_MS)
 }
 
 fn kind_of(today: Date, weekday: i64) -> DayKind {

@@ -25,7 +25,7 @@ mod weather;
 
 pub use build::{Build, Fault, Flow, Level, Stock};
 pub use calendar::{Civil, DayKind};
-pub use course::{Course, Courses};
+pub use course::{Course, Courses, Weekly};
 pub use people::People;
 pub use state::{Knot, Moment};
 pub use weather::Weather;

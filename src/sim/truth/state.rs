@@ -101,7 +101,7 @@ impl<'a> Knot<'a> {
     /// that is in use already, and what was shown stays shown.
     pub fn fault(&self, fault: Fault) -> f64 {
         let before = UtcMs(self.at.0 - KNOT_MS);
-        self.model.faults.get(fault.0).map_or(0.0, |course| course.at(before))
+        self.model.faults.get(fault.0).map_or(0.0, |acts| acts.at(before))
     }
 
     /// From 0 up to 1, by chance, for this knot and key.
@@ -183,13 +183,13 @@ impl<'a> Moment<'a> {
 
     /// How strongly a fault acts now.
     pub fn fault(&self, fault: Fault) -> f64 {
-        self.model.faults.get(fault.0).map_or(0.0, |course| course.at(self.at))
+        self.model.faults.get(fault.0).map_or(0.0, |acts| acts.at(self.at))
     }
 
     /// For how many hours in full strength a fault has acted in the last so many seconds.
     pub fn acted(&self, fault: Fault, seconds: i64) -> f64 {
         let from = UtcMs(self.at.0 - seconds.max(0) * 1_000);
-        self.model.faults.get(fault.0).map_or(0.0, |course| course.hours(from, self.at))
+        self.model.faults.get(fault.0).map_or(0.0, |acts| acts.hours(from, self.at))
     }
 
     /// From 0 up to 1, by chance, for each `number` of a key: the nth trip of a lift.

@@ -112,7 +112,8 @@ pub fn fault_moves(part: Part, plan: &Plan, case: FaultCase, days: i64) {
     assert_eq!(touched, all, "{kind} at {asset} moves others, too little to be seen");
 }
 
-fn crossed(rule: &Rule, value: f64) -> bool {
+/// Whether a value is beyond the limit of a rule.
+pub fn crossed(rule: &Rule, value: f64) -> bool {
     match rule.condition {
         Condition::High { limit, .. } => value > limit.to_f64(),
         Condition::Low { limit, .. } => value < limit.to_f64(),

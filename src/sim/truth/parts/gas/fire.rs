@@ -1,10 +1,10 @@
 //! Water for fire fighting. Nothing burns: pressures stand, a jockey pump makes up what seeps away,
-//! water evaporates and is made up.
+//! water evaporates and is made up. Once a week the fire pumps are run, one after the other.
 
 use super::cycle::Cycle;
 use super::{flag, power, tell};
 use crate::sim::truth::parts::{Item, Use};
-use crate::sim::truth::{Build, Flow, Knot, Level, Moment, Stock, noise};
+use crate::sim::truth::{Build, Fault, Flow, Knot, Level, Moment, Stock, Weekly, noise};
 
 const JOCKEY: &str = "jockey-pump";
 /// The jockey pump starts at the first and stops at the second, MPa in the pump room.
@@ -20,6 +20,18 @@ const ENDS: [(&str, f64); 5] = [
     ("hydrant-infectious", 0.18),
     ("sprinkler-main", 0.41),
 ];
+
+/// The pumps and when each is run, after Monday, 00:00: on Tuesdays at half past eight and a quarter of an
+/// hour later, for ten minutes without flow, as NFPA 25 asks of electric fire pumps. Milliseconds.
+const TESTS: [(&str, i64); 2] = [("fire-pump-1", 1_950 * 60_000), ("fire-pump-2", 1_965 * 60_000)];
+const TEST_MS: i64 = 10 * 60_000;
+/// A pump without flow: kW and A of it, and what it lifts the pressure by, MPa, within so many seconds.
+const TEST_POWER: f64 = 25.0;
+const TEST_CURRENT: f64 = 47.5;
+const TEST_LIFT: f64 = 0.17;
+const LIFTS_S: i64 = 20;
+/// Weeks after 1970 in which the pumps were put up, in October 2019.
+const PUT_UP: i64 = 2_600;
 
 /// A tank that loses a little and is made up.
 #[derive(Clone, Copy)]
@@ -70,15 +82,29 @@ pub fn add(build: &mut Build, uses: &mut Vec<Use>) {
     tell(build, "fire-tank", "volume", move |now| now.stock(reservoir.content));
     tell(build, "fire-tank", "level", move |now| now.stock(reservoir.content) / RESERVOIR);
     tell(build, "roof-fire-tank", "level", move |now| now.stock(roof.content) / ROOF);
-    tell_jockey(build, jockey);
-    for pump in ["fire-pump-1", "fire-pump-2"] {
-        tell(build, pump, "running", |_| 0.0);
-        tell(build, pump, "mode", |_| 2.0);
-        for still in STILL {
-            tell(build, pump, still, |_| 0.0);
-        }
-    }
+    let tests = TESTS.map(|(pump, after_ms)| fire_pump(build, pump, after_ms, uses));
+    tell_pressures(build, jockey, tests);
     uses.push(power(JOCKEY, "energy-centre", Item::Machines, drawn, true));
+}
+
+/// A pump that stands but for its weekly run; when that is on.
+fn fire_pump(build: &mut Build, pump: &'static str, after_ms: i64, uses: &mut Vec<Use>) -> Fault {
+    let weekly = Weekly { after_ms, lasts_ms: TEST_MS };
+    let test = build.weekly(weekly);
+    let drawn = build.flow();
+    build.leak(drawn, test, TEST_POWER);
+    let key = noise::key(pump);
+    tell(build, pump, "running", move |now| now.fault(test));
+    tell(build, pump, "mode", |_| 2.0);
+    tell(build, pump, "current", move |now| {
+        TEST_CURRENT * now.fault(test) * (1.0 + 0.02 * now.wander(key, 11))
+    });
+    tell(build, pump, "starts", move |now| weeks(weekly.begun(now.at) - PUT_UP));
+    for still in STILL {
+        tell(build, pump, still, |_| 0.0);
+    }
+    uses.push(power(pump, "energy-centre", Item::Machines, drawn, true));
+    test
 }
 
 /// What a fire pump's controller does not complain of.
@@ -93,9 +119,14 @@ const STILL: [&str; 8] = [
     "service_due",
 ];
 
-fn tell_jockey(build: &mut Build, jockey: Cycle) {
+fn tell_pressures(build: &mut Build, jockey: Cycle, tests: [Fault; 2]) {
     let key = noise::key(JOCKEY);
-    let pressure = move |now: &Moment<'_>| PRESSURE.0 + (PRESSURE.1 - PRESSURE.0) * jockey.fill(now);
+    let lifted = move |now: &Moment<'_>| -> f64 {
+        tests.iter().map(|test| now.acted(*test, LIFTS_S) * 3_600.0 / seconds(LIFTS_S)).sum()
+    };
+    let pressure = move |now: &Moment<'_>| {
+        PRESSURE.0 + (PRESSURE.1 - PRESSURE.0) * jockey.fill(now) + TEST_LIFT * lifted(now)
+    };
     tell(build, JOCKEY, "running", move |now| flag(jockey.on(now)));
     tell(build, JOCKEY, "starts", move |now| jockey.starts(now));
     tell(build, JOCKEY, "operating_hours", move |now| jockey.hours(now));
@@ -105,4 +136,14 @@ fn tell_jockey(build: &mut Build, jockey: Cycle) {
             pressure(now) - lower + 0.001 * now.wander(key.wrapping_add(number), 40)
         });
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "some hundreds of weeks")]
+fn weeks(number: i64) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "less than a minute")]
+fn seconds(number: i64) -> f64 {
+    number as f64
 }

@@ -451,6 +451,59 @@ fn a_lift_with_a_trapped_person_stands_still_in_all_it_tells() {
     }
 }
 
+/// Each Tuesday at half past eight both fire pumps run for ten minutes, one after the other: pressure rises
+/// everywhere, power and current flow, the energy is that of twenty minutes, and nothing is alarmed.
+#[test]
+fn the_fire_pumps_run_for_ten_minutes_each_tuesday() {
+    let plan = held::plan();
+    let truth = Truth::hospital(GENESIS, 2, &Courses::default());
+    let limits: Vec<_> = plan.rules.iter().filter(|rule| truth.points().contains_key(&rule.point)).collect();
+    for week in [0, 7, 40] {
+        let midnight = UtcMs(GENESIS.0 + (7 * week + 1) * 24 * HOUR_MS);
+        let at = |minutes: i64| UtcMs(midnight.0 + 8 * HOUR_MS + minutes * 60_000);
+        let told = |point: &str, minutes: i64| value(&truth, point, at(minutes));
+        for (pump, from) in [("fire-pump-1", 30), ("fire-pump-2", 45)] {
+            let runs = |minutes: i64| count(&truth, &format!("{pump}/running"), at(minutes));
+            assert_eq!(
+                [-1, 0, 9, 10].map(|minutes| runs(from + minutes)),
+                [0, 1, 1, 0],
+                "{pump}, week {week}"
+            );
+            let amperes = |minutes: i64| told(&format!("{pump}/current"), from + minutes);
+            assert!(amperes(-1) == 0.0 && (40.0..55.0).contains(&amperes(5)) && amperes(10) == 0.0);
+            let starts = |minutes: i64| count(&truth, &format!("{pump}/starts"), at(from + minutes));
+            assert_eq!([starts(0), starts(7 * 24 * 60)], [starts(-1) + 1, starts(-1) + 2]);
+            let rise = |point: &str| told(point, from + 5) - told(point, from - 2);
+            for point in ["jockey-pump/pressure", "hydrant-main/pressure", "sprinkler-main/pressure"] {
+                assert!((0.06..0.28).contains(&rise(point)), "{point} rises by {}", rise(point));
+            }
+            assert!(
+                told("meter-water-plant/power", from + 5) > told("meter-water-plant/power", from - 1) + 15.0
+            );
+        }
+        for minutes in 25..70 {
+            let values = truth.values(at(minutes));
+            for rule in &limits {
+                let value = values[truth.points()[&rule.point]];
+                assert!(!held::crossed(rule, value), "{} is {value} {minutes} min after eight", rule.point);
+            }
+        }
+    }
+    let tuesday = |hour: i64| UtcMs(GENESIS.0 + (24 + hour) * HOUR_MS);
+    assert_eq!(count(&truth, "fire-pump-1/running", tuesday(24 + 8)), 0, "not on Wednesdays");
+    // The rest of the water plant by its own meters, and twenty minutes of 25 kW.
+    let counted = |point: &str| value(&truth, point, tuesday(9)) - value(&truth, point, tuesday(8));
+    let means = |minutes: i64| {
+        value(&truth, "meter-water-plant/power", UtcMs(tuesday(8).0 + minutes * 60_000 + 30_000))
+    };
+    let sum: f64 = (0..60).map(means).sum::<f64>() / 60.0;
+    assert!(
+        (counted("meter-water-plant/energy") - sum).abs() < 0.05,
+        "{} {sum}",
+        counted("meter-water-plant/energy")
+    );
+}
+
 /// Nothing that is measured leaps: within a second a pressure or a temperature moves by little.
 #[test]
 fn what_is_measured_moves_smoothly() {
