@@ -131,3 +131,65 @@ async fn the_cells_are_what_counting_asset_by_asset_gives() {
         assert_eq!(shown, expected);
     }
 }
+
+/// A plan of 5,000 machines with ten points each, in twenty buildings and all systems.
+fn large() -> Plan {
+    let mut plan = plan();
+    let building = |n: usize| format!("house-{}", n % 20);
+    for n in 0..20 {
+        let names = names("住院楼", "Inpatient building");
+        plan.assets.push(Asset::plain(building(n).parse().unwrap(), "Building", names, None));
+    }
+    for n in 0..5_000_usize {
+        let id = format!("air-handling-unit-{n}").parse().unwrap();
+        let parent = Some(building(n).parse().unwrap());
+        let asset = Asset::plain(id, "Air_Handling_Unit", names("空调机组", "Air handling unit"), parent);
+        let key = (0..6).map(|k| format!("quantity_{k}").parse().unwrap()).collect();
+        plan.assets.push(Asset { system: Some(System::ALL[n / 20 % 8]), key, ..asset });
+        for k in 0..10 {
+            let address = format!("air-handling-unit-{n}/quantity_{k}");
+            plan.points.push(point(
+                &address,
+                names("送风温度", "Supply air temperature"),
+                "Cel",
+                ValueKind::F64,
+            ));
+        }
+    }
+    plan
+}
+
+/// What a page of the largest site asks for again and again: 50,000 points on 5,000 machines.
+#[tokio::test(start_paused = true)]
+async fn of_a_large_site_the_answer_is_small_and_counts_right() {
+    let app = TestApp::start_with(large()).await;
+    for n in (0..5_000).step_by(10) {
+        let at = START.plus_ms(i64::from(n));
+        app.sense(&format!("air-handling-unit-{n}/quantity_3"), Some(Value::F64(21.5)), Quality::Good, at)
+            .await;
+    }
+    #[expect(clippy::disallowed_methods, reason = "printed, not asserted; the app's own clock stands still")]
+    let begun = std::time::Instant::now();
+    let answer = app.get("/api/v1/overview").await;
+    let (spent, bytes) = (begun.elapsed(), answer.text().len());
+    println!("the overview of 50,000 points: {bytes} bytes within {spent:?}");
+    assert!((1_000..1_000_000).contains(&bytes), "{bytes} bytes");
+    let overview = answer.json();
+    let cells = overview["items"].as_array().unwrap();
+    let large =
+        |cell: &&Json| cell["building"].as_str().is_some_and(|building| building.starts_with("house-"));
+    let cells: Vec<&Json> = cells.iter().filter(large).collect();
+    // One in eight of the 250 machines of a house.
+    assert_eq!(cells.len(), 20 * 8);
+    let sum =
+        |of: &dyn Fn(&Json) -> &Json| -> u64 { cells.iter().map(|cell| of(cell).as_u64().unwrap()).sum() };
+    assert_eq!(sum(&|cell| &cell["assets"]), 5_000);
+    assert_eq!(sum(&|cell| &cell["points"]), 50_000);
+    assert_eq!(sum(&|cell| &cell["comms"]["total"]), 50_000);
+    assert_eq!(sum(&|cell| &cell["comms"]["good"]), 500);
+    for cell in cells {
+        let assets = cell["assets"].as_u64().unwrap();
+        assert!((31..=32).contains(&assets) && cell["points"] == json!(10 * assets), "{cell}");
+        assert_eq!(cell["key"].as_array().unwrap().len(), 4, "{cell}");
+    }
+}
