@@ -40,6 +40,10 @@ const PHONE = 600;
 const ROOM = { alone: 24, joined: 44 };
 const ROOM_PHONE = { alone: 48, joined: 52 };
 
+function roomOf() {
+  return window.innerWidth <= PHONE ? ROOM_PHONE : ROOM;
+}
+
 /**
  * What is to be marked of an asset, one question each for a span: asked again when the span has moved on, and
  * when something happened to one of them.
@@ -179,7 +183,7 @@ export function Lanes({ marks, view, left, right, width }) {
   const [unfolded, unfold] = useState('');
   const root = useRef(/** @type {HTMLElement | null} */ (null));
   const across = width - left - right;
-  const room = window.innerWidth <= PHONE ? ROOM_PHONE : ROOM;
+  const room = roomOf();
   const lanes = /** @type {const} */ ([
     ['alarms', groupsOf(alarmEvents(marks.alarms), view, across, room).map(alarmMark)],
     ['orders', groupsOf(orderEvents(marks.orders), view, across, room).map(orderMark)],
@@ -211,13 +215,13 @@ function Bars({ alarms, view, width }) {
 }
 
 /**
- * Lines down from the marks of alarms through a chart.
+ * Lines down from the marks of alarms through a chart, one for each mark: more would hide the curves.
  * @param {Marks} marks
  * @param {View} view
  * @param {number} across width of the plot, pixels
- * @returns {number[]} pixels from the plot's left edge, one for each
+ * @returns {number[]} pixels from the plot's left edge
  */
 export function hairsOf(marks, view, across) {
-  const inside = marks.alarms.filter(({ raised_at: at }) => at >= view.from && at < view.to);
-  return [...new Set(inside.map(({ raised_at: at }) => Math.round((at - view.from) / (view.to - view.from) * across)))];
+  // What began before the view has no instant in it.
+  return groupsOf(alarmEvents(marks.alarms), view, across, roomOf()).map(({ x }) => Math.round(x)).filter((x) => x > 0);
 }
