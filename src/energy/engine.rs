@@ -18,6 +18,10 @@
 //! The first reading of a meter is where counting starts; until a second one has agreed with it
 //! it cannot make a reset or a rise, only be replaced.
 //!
+//! A reading that is not later than the last one that was taken is *late*: whatever it says, it may
+//! stand before readings that were taken or in the place of one, so it is not taken here. Who keeps
+//! the books counts anew from there ([`super::recount`]).
+//!
 //! The energy of an accepted step is spread evenly over its time. The share of a cell is the
 //! difference of two cumulated, rounded-down amounts, so the cells of a step add up to it exactly.
 //! A step is an estimate if it is longer than 1.5 expected intervals *and* touches more than one
@@ -90,6 +94,7 @@ struct Suspect {
 
 /// What is remembered of a meter between two readings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct State {
     accepted: Option<Mark>,
     /// Whether a second reading has agreed with the first.
@@ -97,6 +102,19 @@ pub struct State {
     suspect: Option<Suspect>,
     /// A rise beyond the rate has been reported and has not ended: one finding, not thousands.
     rising: bool,
+}
+
+impl State {
+    /// The time of the last reading that was taken, be it as a suspect.
+    pub fn newest(&self) -> Option<UtcMs> {
+        let suspect = self.suspect.map(|suspect| suspect.latest);
+        suspect.or(self.accepted).map(|mark| UtcMs(mark.at_ms))
+    }
+
+    /// The first cell that what comes next can touch.
+    pub fn next_cell(&self) -> Option<UtcMs> {
+        self.accepted.map(|mark| cell_of(UtcMs(mark.at_ms)))
+    }
 }
 
 /// How a cell or a step came about. Ordered from best to worst.
@@ -174,8 +192,6 @@ pub enum Refusal {
     NotANumber,
     /// Negative, or more than the register has digits for.
     OutsideRegister,
-    /// Not later than a reading that was counted before.
-    Late,
 }
 
 impl Refusal {
@@ -185,7 +201,6 @@ impl Refusal {
             Refusal::Quality => "quality",
             Refusal::NotANumber => "not_a_number",
             Refusal::OutsideRegister => "outside_register",
-            Refusal::Late => "late",
         }
     }
 }
@@ -199,6 +214,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// It was refused.
     pub refused: Option<Refusal>,
+    /// It is late, and nothing was done with it.
+    pub late: bool,
     /// It showed that an earlier reading was an outlier.
     pub outlier: bool,
 }
@@ -206,6 +223,10 @@ pub struct Outcome {
 /// Takes the next reading of a meter's point.
 pub fn step(settings: &Settings, state: &mut State, reading: &Reading) -> Outcome {
     let mut outcome = Outcome::default();
+    if state.newest().is_some_and(|newest| reading.at <= newest) {
+        outcome.late = true;
+        return outcome;
+    }
     match mark(settings, reading) {
         Ok(mark) => take(settings, state, mark, &mut outcome),
         Err(refusal) => outcome.refused = Some(refusal),
@@ -218,11 +239,6 @@ fn take(settings: &Settings, state: &mut State, mark: Mark, outcome: &mut Outcom
         *state = State { accepted: Some(mark), ..State::default() };
         return;
     };
-    let newest = state.suspect.map_or(base.at_ms, |suspect| suspect.latest.at_ms);
-    if mark.at_ms <= newest {
-        outcome.refused = Some(Refusal::Late);
-        return;
-    }
     if mark.at_ms.saturating_sub(base.at_ms) > GAP_MAX_MS {
         outcome.findings.push(Finding { kind: FindingKind::GapUnbridged, before: base, after: mark });
         *state = State { accepted: Some(mark), ..State::default() };
@@ -353,7 +369,7 @@ fn countable(settings: &Settings, from: Mark, to: Mark) -> i64 {
 fn step_quality(settings: &Settings, from: Mark, to: Mark) -> StepQuality {
     let time = i128::from(to.at_ms.saturating_sub(from.at_ms));
     let long = 2 * time > 3 * i128::from(settings.expected_interval_ms);
-    let several_cells = cell_of(from.at_ms) != cell_of(to.at_ms - 1);
+    let several_cells = cell_of(UtcMs(from.at_ms)) != cell_of(UtcMs(to.at_ms - 1));
     if from.doubtful || to.doubtful || (long && several_cells) {
         StepQuality::Estimated
     } else {
@@ -361,9 +377,9 @@ fn step_quality(settings: &Settings, from: Mark, to: Mark) -> StepQuality {
     }
 }
 
-/// The start of the cell an instant lies in. Milliseconds.
-fn cell_of(at_ms: i64) -> i64 {
-    at_ms.div_euclid(CELL_MS) * CELL_MS
+/// The start of the cell an instant lies in.
+pub fn cell_of(at: UtcMs) -> UtcMs {
+    UtcMs(at.0.div_euclid(CELL_MS) * CELL_MS)
 }
 
 /// Spreads a step over the cells it touches, in their order; the shares add up to it.
@@ -375,7 +391,7 @@ pub fn spread(step: &Step) -> Vec<Share> {
         i64::try_from(run).unwrap_or(step.counts)
     };
     let mut shares = Vec::new();
-    let mut start = cell_of(step.from.0);
+    let mut start = cell_of(step.from).0;
     let mut done = 0;
     while start < step.to.0 {
         let end = start + CELL_MS;

@@ -30,6 +30,10 @@ pub struct Metrics {
     pub refused: Family<RefusalLabels, Counter>,
     /// Readings that turned out to be outliers.
     pub outliers: Counter,
+    /// Readings that came late.
+    pub late: Counter,
+    /// Times a meter was counted anew from a late reading on.
+    pub recounts: Counter,
     /// Findings appended to the event log.
     pub findings: Family<FindingLabels, Counter>,
     /// Passes over the log that failed and are tried again.
@@ -49,6 +53,12 @@ impl Metrics {
             "Meter readings shown wrong by later ones",
             self.outliers.clone(),
         );
+        registry.register(
+            "readings_late",
+            "Meter readings that came late and are counted anew from there",
+            self.late.clone(),
+        );
+        registry.register("recounts", "Meters counted anew from a late reading on", self.recounts.clone());
         registry.register("findings", "Findings for a person to confirm", self.findings.clone());
         registry.register(
             "failures",

@@ -95,6 +95,13 @@ impl Energy {
         found.ok_or_else(|| EnergyError::UnknownMeter(id.to_owned()))
     }
 
+    /// From when on readings of a meter came late that are not counted yet; none if all are.
+    pub async fn late(&self, meter: &str) -> Result<Option<UtcMs>, EnergyError> {
+        let meter = self.meter(meter)?.id.clone();
+        let late = self.shared.db.read(move |connection| store::late(connection, meter.as_str()));
+        Ok(late.await?.map(|late| late.from))
+    }
+
     /// The civil days of the site from `from` to `to`, both included; at most [`DAYS_MAX`].
     pub async fn days(&self, meter: &str, from: Date, to: Date) -> Result<Vec<Day>, EnergyError> {
         let info = self.meter(meter)?;

@@ -1,15 +1,19 @@
-//! Follows the historian's log and commits what it means, cursor and cells in one transaction.
+//! Follows the historian's log and commits what it means, cursor and cells in one transaction; and
+//! counts anew what readings that came late have changed, between two looks at the log.
 
-use super::config::{BuildError, counted};
-use super::ledger::Ledger;
+use super::account::Account;
+use super::config::{BuildError, Counted, counted};
+use super::engine::{Finding, cell_of};
+use super::ledger::{Book, Ledger};
 use super::metrics::Metrics;
-use super::store;
-use crate::clock::Clock;
+use super::recount::{End, Late, Recount, Start};
+use super::store::{self, Memory};
+use crate::clock::{Clock, Mono};
 use crate::config::Plan;
 use crate::db::{Db, DbError};
 use crate::historian::{Follower, History, HistoryError, Seq};
 use crate::net::Backoff;
-use crate::point::{Batch, Catalogue};
+use crate::point::{Batch, Catalogue, UtcMs};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +25,13 @@ const RECORDS_MAX: usize = 512;
 const PACE_MS: u64 = 1_000;
 /// Shortest and longest wait after a failure.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Counting anew begins when nothing has come late for so long ...
+const QUIET_MS: u64 = 5_000;
+/// ... and at the latest so long after the first that did: a year that is taken in day by day is not
+/// counted anew after each.
+const PATIENCE_MS: u64 = 60_000;
+/// Most readings of a meter in memory at the same time: about 2 MB.
+const READINGS_MAX: usize = 20_000;
 
 /// Why a meter task cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +60,27 @@ pub struct Task {
     db: Db,
     clock: Clock,
     metrics: Metrics,
+    /// Readings that came late wait for more of them.
+    waiting: Option<Waiting>,
+    /// The meters that are being counted anew, one after the other.
+    turns: Vec<Turn>,
+}
+
+/// Since when readings came late.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    first: Mono,
+    last: Mono,
+}
+
+/// A meter that is being counted anew.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    place: usize,
+    /// From here.
+    from: UtcMs,
+    /// Cells that hold something else than before, so far.
+    cells: usize,
 }
 
 impl Task {
@@ -61,18 +93,30 @@ impl Task {
         metrics: Metrics,
     ) -> Result<Task, OpenError> {
         let meters = counted(plan, catalogue)?;
-        let (ledger, cursor) = db
+        let (memories, cursor) = db
             .read(move |connection| {
-                let mut remembered = Vec::with_capacity(meters.len());
-                for meter in meters {
-                    let exponent = meter.settings.exponent;
-                    let state = store::state(connection, meter.id.as_str(), meter.point.0, exponent)?;
-                    remembered.push((meter, state));
-                }
-                Ok((Ledger::new(remembered), store::cursor(connection)?))
+                let memory = |meter: Counted| Ok((store::memory(connection, &meter)?, meter));
+                let memories = meters.into_iter().map(memory).collect::<Result<Vec<_>, DbError>>()?;
+                Ok((memories, store::cursor(connection)?))
             })
             .await?;
-        Ok(Task { ledger, cursor: Seq(cursor), db, clock, metrics })
+        let mut books = Vec::with_capacity(memories.len());
+        for (memory, meter) in memories {
+            books.push(book(&db, meter, memory, cursor).await?);
+        }
+        let mut task = Task {
+            ledger: Ledger::new(books),
+            cursor: Seq(cursor),
+            db,
+            clock,
+            metrics,
+            waiting: None,
+            turns: Vec::new(),
+        };
+        if task.ledger.books().iter().any(|book| book.late.is_some()) {
+            task.wait_for_more();
+        }
+        Ok(task)
     }
 
     /// All of the log up to here is counted.
@@ -94,15 +138,17 @@ impl Task {
         loop {
             let seen = *head.borrow_and_update();
             let next = self.clock.mono().plus_ms(PACE_MS);
-            match self.pass(&mut follower).await {
-                // A page of the log that is not the last one.
-                Ok(counted) if counted > 0 && self.cursor < seen => {}
-                Ok(_) => {
+            match self.turn(&mut follower, seen).await {
+                Ok(true) => {}
+                Ok(false) => {
                     backoff.reset();
                     self.clock.sleep_until(next).await;
-                    if head.wait_for(|head| *head > seen).await.is_err() {
-                        // The historian is gone; the stop token follows.
-                        std::future::pending::<()>().await;
+                    tokio::select! {
+                        () = self.until_due() => {}
+                        closed = async { head.wait_for(|head| *head > seen).await.is_err() } => if closed {
+                            // The historian is gone; the stop token follows.
+                            std::future::pending::<()>().await;
+                        },
                     }
                 }
                 Err(error) => {
@@ -114,6 +160,13 @@ impl Task {
                 }
             }
         }
+    }
+
+    /// Counts the next page of the log, and if that was the last one, the next stretch of what came
+    /// late. False if there is nothing to do for now.
+    async fn turn(&mut self, follower: &mut Follower, seen: Seq) -> Result<bool, PassError> {
+        let counted = self.pass(follower).await?;
+        Ok((counted > 0 && self.cursor < seen) || self.count_late(follower.history()).await?)
     }
 
     /// Counts the next page of the log; how many records that were.
@@ -131,30 +184,197 @@ impl Task {
         let Some((last, _)) = records.last() else { return Ok(()) };
         let (last, now) = (*last, self.clock.utc());
         let (ledger, pass) = self.ledger.after(records.iter().map(|(_, batch)| batch.as_ref()));
-        let (changes, findings) = (pass.changes, pass.findings.clone());
-        self.db
+        let late: Vec<usize> =
+            pass.changes.iter().filter(|change| change.late.is_some()).map(|change| change.place).collect();
+        let changes = pass.changes;
+        let found = self
+            .db
             .write(move |tx| {
+                let mut found = Vec::new();
                 for change in &changes {
-                    store::apply(tx, change)?;
+                    let told = store::apply(tx, change, now)?;
+                    found.extend(told.into_iter().map(|finding| (change.meter.clone(), finding)));
                 }
-                for finding in &findings {
-                    tx.append(finding.event(&finding.subject(), now))?;
-                }
-                store::advance(tx, last.0)
+                store::advance(tx, last.0)?;
+                Ok(found)
             })
             .await?;
         (self.ledger, self.cursor) = (ledger, last);
+        if !late.is_empty() {
+            // Who goes on meanwhile would go back and forth: all of it at once, later.
+            self.turns.retain(|turn| !late.contains(&turn.place));
+            self.wait_for_more();
+        }
         self.metrics.steps.inc_by(pass.steps);
         self.metrics.outliers.inc_by(pass.outliers);
+        self.metrics.late.inc_by(pass.late);
         for refusal in pass.refused {
             self.metrics.refuse(refusal);
         }
-        for found in &pass.findings {
-            let kind = found.finding.kind.event();
-            self.metrics.find(kind);
-            tracing::warn!(meter = %found.meter.id, kind, "A register did what it cannot do, look at its meter.");
+        for (meter, finding) in &found {
+            self.say(meter, finding);
         }
         Ok(())
+    }
+
+    fn say(&self, meter: &Counted, finding: &Finding) {
+        let kind = finding.kind.event();
+        self.metrics.find(kind);
+        tracing::warn!(meter = %meter.id, kind, "A register did what it cannot do, look at its meter.");
+    }
+}
+
+/// What came late.
+impl Task {
+    fn wait_for_more(&mut self) {
+        let now = self.clock.mono();
+        let first = self.waiting.map_or(now, |waiting| waiting.first);
+        self.waiting = Some(Waiting { first, last: now });
+    }
+
+    async fn until_due(&self) {
+        match self.waiting {
+            Some(waiting) => self.clock.sleep_until(waiting.due()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn begin_turns(&mut self) {
+        self.waiting = None;
+        let late = |(place, book): (usize, &Book)| Some(Turn { place, from: book.late?.from, cells: 0 });
+        self.turns = self.ledger.books().iter().enumerate().filter_map(late).collect();
+    }
+
+    /// Counts the next stretch of what came late, if it has been quiet for long enough. False if there
+    /// is nothing to count for now.
+    async fn count_late(&mut self, history: &History) -> Result<bool, PassError> {
+        if self.turns.is_empty() && self.waiting.is_some_and(|waiting| waiting.due() <= self.clock.mono()) {
+            self.begin_turns();
+        }
+        let Some(turn) = self.turns.first().copied() else { return Ok(false) };
+        let Some((book, late)) =
+            self.ledger.books().get(turn.place).and_then(|book| Some((book.clone(), book.late?)))
+        else {
+            self.turns.remove(0);
+            return Ok(true);
+        };
+        let (cells, left) = self.count_stretch(&book, late, turn.place, history).await?;
+        let cells = turn.cells + cells;
+        if left {
+            self.turns.iter_mut().take(1).for_each(|turn| turn.cells = cells);
+            return Ok(true);
+        }
+        self.turns.remove(0);
+        self.metrics.recounts.inc();
+        tracing::info!(
+            meter = %book.meter.id,
+            from_ms = turn.from.0,
+            cells,
+            "Readings that came late are counted."
+        );
+        Ok(true)
+    }
+
+    /// Counts a stretch anew and commits it; how many cells that changed, and whether more is left.
+    async fn count_stretch(
+        &mut self,
+        book: &Book,
+        late: Late,
+        place: usize,
+        history: &History,
+    ) -> Result<(usize, bool), PassError> {
+        let (meter, now) = (Arc::new(book.meter.clone()), self.clock.utc());
+        let end = book.account.state.newest().map_or(UtcMs(i64::MAX), |newest| newest.plus_ms(1));
+        let Some(start) = self.start(&meter, late, end, history).await? else {
+            let meter = Arc::clone(&meter);
+            self.db.write(move |tx| store::forget_late(tx, &meter)).await?;
+            self.settle(place, None, book.account);
+            return Ok((0, false));
+        };
+        let of = Arc::clone(&meter);
+        let known = self.db.read(move |connection| store::anchors_behind(connection, &of, late.until));
+        let mut recount = Recount::new(meter.settings, start, late, &book.account, known.await?);
+        let mut from = start.anchor.at.plus_ms(1);
+        loop {
+            let page = history.range(meter.point, from, end, READINGS_MAX).await?;
+            let is_over = recount.take(&page.readings);
+            match page.readings.last() {
+                Some(last) if page.truncated && !is_over => from = last.at.plus_ms(1),
+                _ => break,
+            }
+        }
+        let (stretch, of) = (Arc::new(recount.finish()), Arc::clone(&meter));
+        let counted = Arc::clone(&stretch);
+        let difference = self.db.read(move |connection| store::difference(connection, &of, &counted)).await?;
+        let cells = difference.changed.len() + difference.gone.len();
+        let (of, counted) = (Arc::clone(&meter), Arc::clone(&stretch));
+        let found = self.db.write(move |tx| store::settle(tx, &of, &counted, &difference, now)).await?;
+        let account = match stretch.end {
+            End::Newest(account) => account,
+            End::Stretch(_) | End::Joined(_) => book.account,
+        };
+        self.settle(place, stretch.left, account);
+        for finding in &found {
+            self.say(&meter, finding);
+        }
+        Ok((cells, stretch.left.is_some()))
+    }
+
+    fn settle(&mut self, place: usize, late: Option<Late>, account: Account) {
+        if let Some(book) = self.ledger.book_mut(place) {
+            (book.late, book.account) = (late, account);
+        }
+    }
+
+    /// Where counting anew begins; nowhere if the history has nothing of the meter any more.
+    async fn start(
+        &self,
+        meter: &Arc<Counted>,
+        late: Late,
+        end: UtcMs,
+        history: &History,
+    ) -> Result<Option<Start>, PassError> {
+        let kept = history.keeps_since(meter.point, self.clock.utc());
+        let first = history.range(meter.point, kept, end, 1).await?.readings.first().map(|first| first.at);
+        let Some(first) = first else { return Ok(None) };
+        let meter = Arc::clone(meter);
+        let start = self.db.read(move |connection| {
+            let anchor = store::anchor_before(connection, &meter, late.anchors_before())?;
+            // What came behind it must all be there, or what is gone would be taken for a gap.
+            let is_whole = |at: UtcMs, is_origin| at >= if is_origin { kept } else { first };
+            if let Some(anchor) = anchor.filter(|anchor| is_whole(anchor.at, anchor.is_origin())) {
+                return Ok(Start::at(anchor));
+            }
+            let is_older_counted = store::has_cells_before(connection, &meter, cell_of(first))?;
+            Ok(Start::with_first(first, is_older_counted))
+        });
+        Ok(Some(start.await?))
+    }
+}
+
+impl Waiting {
+    fn due(self) -> Mono {
+        self.last.plus_ms(QUIET_MS).min(self.first.plus_ms(PATIENCE_MS))
+    }
+}
+
+/// A meter with what is remembered of it.
+async fn book(db: &Db, meter: Counted, memory: Memory, cursor: u64) -> Result<Book, DbError> {
+    match memory {
+        Memory::Known(account, late) => Ok(Book { meter, account, late }),
+        Memory::New if cursor == 0 => Ok(Book { meter, account: Account::default(), late: None }),
+        Memory::New => {
+            // The log is read up to here, so all that its point has shown comes late for it.
+            let late = Late { from: UtcMs::SOURCE_MIN, until: UtcMs(i64::MAX) };
+            let of = meter.clone();
+            db.write(move |tx| store::note_late(tx, &of, late)).await?;
+            Ok(Book { meter, account: Account::default(), late: Some(late) })
+        }
+        Memory::Other(floor) => {
+            let of = meter.clone();
+            let account = db.write(move |tx| store::begin_behind(tx, &of, floor)).await?;
+            Ok(Book { meter, account, late: None })
+        }
     }
 }
 
@@ -164,8 +384,12 @@ mod tests {
     use crate::config::{Http, Meter, Point, Site, Tariff, TariffClass};
     use crate::db::{KillPoints, events};
     use crate::energy::{CellQuality, Energy, MIGRATIONS};
+    use crate::historian::{self, Historian, Opened, Retention};
     use crate::point::{Decimal, Declared, Names, PointId, Quality, Reading, UtcMs, Value, ValueKind};
+    use crate::readings::HistorianFeed;
     use std::path::Path;
+    use tokio::sync::mpsc;
+    use tokio::task::JoinSet;
 
     const MINUTE: i64 = 60_000;
     /// 2026-11-22 00:00 in Shanghai.
@@ -227,19 +451,19 @@ mod tests {
         }
     }
 
+    fn declared(plan: &Plan) -> Vec<Declared> {
+        let points = plan.points.iter().map(|point| Declared {
+            address: point.address.clone(),
+            formerly: Vec::new(),
+            unit: point.unit,
+            kind: point.kind,
+        });
+        points.collect()
+    }
+
     fn catalogue(plan: &Plan) -> Catalogue {
         let mut catalogue = Catalogue::default();
-        let points: Vec<_> = plan
-            .points
-            .iter()
-            .map(|point| Declared {
-                address: point.address.clone(),
-                formerly: Vec::new(),
-                unit: point.unit,
-                kind: point.kind,
-            })
-            .collect();
-        catalogue.declare(&points);
+        catalogue.declare(&declared(plan));
         catalogue
     }
 
@@ -276,7 +500,8 @@ mod tests {
     }
 
     async fn all(energy: &Energy) -> Vec<(i64, i64)> {
-        let cells = energy.cells("main", UtcMs(MIDNIGHT), UtcMs(MIDNIGHT + 120 * MINUTE)).await.unwrap();
+        let from = UtcMs(MIDNIGHT - 366 * 1_440 * MINUTE);
+        let cells = energy.cells("main", from, UtcMs(MIDNIGHT + 120 * MINUTE)).await.unwrap();
         let counts = |energy: Decimal| energy.mantissa_at(-2).unwrap();
         let known = cells.iter().filter_map(|cell| Some((cell.start.0, counts(cell.energy?))));
         known.collect()
@@ -391,5 +616,271 @@ mod tests {
         // 0.20 of the first three readings, 0.2 of the fifth to the seventh.
         assert_eq!(cells.len(), 1);
         assert_eq!(cells[0].energy.unwrap(), "0.40".parse().unwrap());
+    }
+
+    /// One reading of the meter: so many minutes behind midnight it showed so many counts.
+    fn shown(minute: i64, counts: i64) -> Reading {
+        Reading {
+            point: PointId(1),
+            at: UtcMs(MIDNIGHT + minute * MINUTE),
+            value: Some(Value::Decimal(Decimal::new(counts, -2).unwrap())),
+            quality: Quality::Good,
+        }
+    }
+
+    /// These pieces as they come, one record each.
+    fn records(pieces: impl IntoIterator<Item = Vec<Reading>>) -> Vec<(Seq, Arc<Batch>)> {
+        let batch = |readings: Vec<Reading>| Batch {
+            device: "meter".into(),
+            source_at: None,
+            received_at: readings[0].at,
+            at_error_ms: 0,
+            readings,
+        };
+        (1..).map(Seq).zip(pieces.into_iter().map(batch).map(Arc::new)).collect()
+    }
+
+    /// A history that holds these records.
+    struct Past {
+        history: History,
+        feeds: mpsc::Sender<HistorianFeed>,
+        writer: JoinSet<()>,
+    }
+
+    impl Past {
+        async fn of(dir: &Path, records: &[(Seq, Arc<Batch>)], keep_ms: Option<u64>) -> Past {
+            let clock = Clock::starting_at(UtcMs(MIDNIGHT + 120 * MINUTE));
+            let opened = Historian::open(&dir.join("history"), clock, historian::Metrics::default());
+            let Opened { mut historian, history, .. } = opened.unwrap();
+            historian.declare(&declared(&plan())).unwrap();
+            historian.retain(Retention { default_ms: keep_ms, ..Retention::default() });
+            let (feeds, fed) = mpsc::channel(8);
+            let mut writer = JoinSet::new();
+            writer.spawn(historian.run(fed, CancellationToken::new()));
+            let past = Past { history, feeds, writer };
+            past.keep(records).await;
+            past
+        }
+
+        async fn keep(&self, records: &[(Seq, Arc<Batch>)]) {
+            let mut head = self.history.head();
+            let before = head.borrow_and_update().0;
+            for (_, batch) in records {
+                let feed = HistorianFeed { batch: Arc::clone(batch), ack: None, lost_before: None };
+                self.feeds.send(feed).await.unwrap();
+            }
+            head.wait_for(|head| head.0 == before + records.len() as u64).await.unwrap();
+        }
+
+        async fn close(mut self) {
+            drop(self.feeds);
+            while self.writer.join_next().await.is_some() {}
+        }
+    }
+
+    /// Counts anew whatever came late; how many stretches that took.
+    async fn count_late(task: &mut Task, history: &History) -> Result<usize, PassError> {
+        task.begin_turns();
+        let mut stretches = 0;
+        while task.count_late(history).await? {
+            stretches += 1;
+        }
+        Ok(stretches)
+    }
+
+    /// What a fold over sorted readings counts, by cell.
+    async fn counted_in_order(dir: &Path, pieces: &[Vec<Reading>]) -> Vec<(i64, i64)> {
+        let mut readings: Vec<_> = pieces.concat();
+        readings.sort_by_key(|reading| reading.at);
+        let (mut task, energy) = open(&dir.join("in-order"), KillPoints::none()).await;
+        task.count(&records([readings])).await.unwrap();
+        all(&energy).await
+    }
+
+    /// The process dies at every step of the writer while it counts the past, which comes newest first:
+    /// started again it goes on, and in the end all is counted once.
+    #[tokio::test]
+    async fn killed_at_every_step_what_came_late_is_counted_once() {
+        let dir = tempfile::tempdir().unwrap();
+        // Three hours of every other day of a fortnight, newest first, and a reset among them.
+        let counts = |minute: i64| if minute < -8 * 1_440 + 90 { 700_000 + minute } else { 20_000 + minute };
+        let day = |day: i64| {
+            (0..12).map(move |place| day * 1_440 + place * 15).map(move |at| shown(at, counts(at)))
+        };
+        let pieces: Vec<Vec<Reading>> = (0..7).map(|back| day(back * -2).collect()).collect();
+        let records = records(pieces.clone());
+        let past = Past::of(dir.path(), &records, None).await;
+        let whole = counted_in_order(dir.path(), &pieces).await;
+        let work = async |task: &mut Task| -> Result<(), PassError> {
+            let behind = usize::try_from(task.cursor.0).unwrap();
+            for piece in records[behind..].chunks(2) {
+                task.count(piece).await?;
+                count_late(task, &past.history).await?;
+            }
+            count_late(task, &past.history).await.map(drop)
+        };
+        let count = KillPoints::at(0);
+        let (mut task, energy) = open(&dir.path().join("whole"), count.clone()).await;
+        work(&mut task).await.unwrap();
+        assert_eq!(all(&energy).await, whole);
+        assert!(count.steps() >= 20, "{}", count.steps());
+        for die_at in 1..=count.steps() {
+            let path = dir.path().join(format!("killed-{die_at}"));
+            let (mut task, _) = open(&path, KillPoints::at(die_at)).await;
+            drop(work(&mut task).await);
+            let (mut task, energy) = open(&path, KillPoints::none()).await;
+            work(&mut task).await.unwrap();
+            assert_eq!(all(&energy).await, whole, "killed at step {die_at}");
+            assert_eq!(energy.late("main").await.unwrap(), None);
+            let told = task.db.read(|connection| events::after(connection, 0, 10)).await.unwrap();
+            assert_eq!(told.len(), 1, "killed at step {die_at}: {told:?}");
+        }
+        past.close().await;
+    }
+
+    /// Readings of before the first one that is kept are gone: a late one behind it is counted, what was
+    /// counted before stays, and one from before it changes nothing.
+    #[tokio::test]
+    async fn what_was_counted_of_forgotten_readings_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let day = |day: i64| {
+            (0..96).map(move |cell| shown(day * 1_440 + cell * 15, 50_000 + day * 960 + cell * 10))
+        };
+        let pieces = records((-5..0).map(|number| day(number).collect()));
+        // Of five days the history keeps two; then something comes for the first and for the fifth.
+        let past = Past::of(dir.path(), &pieces[3..], Some(172_800_000)).await;
+        let (mut task, energy) = open(&dir.path().join("db"), KillPoints::none()).await;
+        task.count(&pieces).await.unwrap();
+        let before = all(&energy).await;
+        assert_eq!(before.len(), 5 * 96 - 1);
+        let first = vec![shown(-5 * 1_440 + 5, 40_000)];
+        let late = records([first, vec![shown(-1_440 + 22, 50_000 - 960 + 20)]]);
+        past.keep(&late).await;
+        let late: Vec<_> = late.into_iter().map(|(seq, batch)| (Seq(seq.0 + 5), batch)).collect();
+        task.count(&late).await.unwrap();
+        assert_eq!(
+            energy.late("main").await.unwrap(),
+            Some(UtcMs(MIDNIGHT - 5 * 1_440 * MINUTE + 5 * MINUTE))
+        );
+        count_late(&mut task, &past.history).await.unwrap();
+        let after = all(&energy).await;
+        let changed: Vec<_> = before.iter().zip(&after).filter(|(old, new)| old != new).collect();
+        // The quarter of 00:15 to 00:30 of the last day: 10 counts in its first 7 minutes, none behind.
+        assert_eq!(before.len(), after.len());
+        assert!(changed.is_empty(), "the energy of that quarter is the same: {changed:?}");
+        let again = records([
+            vec![shown(-1_440 + 22, 50_000 - 960 + 15)],
+            vec![shown(-1_440 + 30, 50_000 - 960 + 18)],
+        ]);
+        past.keep(&again).await;
+        let again: Vec<_> = again.into_iter().map(|(seq, batch)| (Seq(seq.0 + 7), batch)).collect();
+        task.count(&again).await.unwrap();
+        count_late(&mut task, &past.history).await.unwrap();
+        let corrected = all(&energy).await;
+        let at = |minute: i64| corrected.iter().find(|cell| cell.0 == MIDNIGHT + minute * MINUTE).unwrap().1;
+        assert_eq!((at(-1_440 + 15), at(-1_440 + 30)), (8, 12));
+        assert_eq!(corrected[..3 * 96], before[..3 * 96]);
+        past.close().await;
+    }
+
+    /// A meter that is new to a point with a past is counted from its first reading on.
+    #[tokio::test]
+    async fn a_new_meter_has_the_past_of_its_point() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = log(61);
+        let past = Past::of(dir.path(), &records, None).await;
+        let (mut task, energy) = open(&dir.path().join("known"), KillPoints::none()).await;
+        task.count(&records).await.unwrap();
+        let path = dir.path().join("new");
+        let (db, _writer) = Db::open(&path, MIGRATIONS).unwrap();
+        db.write(|tx| store::advance(tx, 50)).await.unwrap();
+        let (mut task, new) = open(&path, KillPoints::none()).await;
+        task.count(&records[50..]).await.unwrap();
+        assert_eq!(all(&new).await, []);
+        count_late(&mut task, &past.history).await.unwrap();
+        assert_eq!(all(&new).await, all(&energy).await);
+        past.close().await;
+    }
+
+    /// How long a year takes, for whoever looks: `cargo test --release a_year -- --nocapture`.
+    #[tokio::test]
+    async fn a_year_is_counted_anew_in_stretches() {
+        let dir = tempfile::tempdir().unwrap();
+        let cells = 35_040;
+        let readings: Vec<_> = (1..=cells).map(|back| shown(back * -15, 900_000 - back * 20)).collect();
+        // The newest comes first and alone, as of a live meter.
+        let months = readings[1..].chunks(2_976).map(<[Reading]>::to_vec);
+        let pieces = records(std::iter::once(readings[..1].to_vec()).chain(months));
+        let past = Past::of(dir.path(), &pieces, None).await;
+        let (mut task, energy) = open(&dir.path().join("db"), KillPoints::none()).await;
+        task.count(&pieces).await.unwrap();
+        task.begin_turns();
+        let (clock, mut longest, mut stretches) = (Clock::system(), 0, 0);
+        loop {
+            let before = clock.mono();
+            if !task.count_late(&past.history).await.unwrap() {
+                break;
+            }
+            longest = longest.max(clock.mono().since_ms(before));
+            stretches += 1;
+        }
+        println!("a year in {} ms and {stretches} stretches, the longest {longest} ms", clock.mono().0);
+        assert!((12..=13).contains(&stretches), "{stretches}");
+        let counted = all(&energy).await;
+        assert_eq!(i64::try_from(counted.len()).unwrap(), cells - 1);
+        assert!(counted.iter().all(|cell| cell.1 == 20));
+        // A correction in the middle concerns its day only.
+        let middle = records([vec![shown(-17_520 * 15, 900_000 - 17_520 * 20 + 3)]]);
+        past.keep(&middle).await;
+        task.count(&[(Seq(99), Arc::clone(&middle[0].1))]).await.unwrap();
+        assert_eq!(count_late(&mut task, &past.history).await.unwrap(), 1);
+        assert_eq!(task.turns.len(), 0);
+        let corrected = all(&energy).await;
+        let different = counted.iter().zip(&corrected).filter(|(old, new)| old != new).map(|(_, new)| new.1);
+        assert_eq!(different.collect::<Vec<_>>(), [23, 17]);
+        past.close().await;
+    }
+
+    /// What an older version told is not told again, and what it counted in another resolution is not
+    /// counted twice.
+    #[tokio::test]
+    async fn a_database_of_before_is_taken_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        let cell = |number: i64| MIDNIGHT + number * 15 * MINUTE;
+        let before = |number: i64, exponent: i64| {
+            format!("INSERT INTO energy_cell VALUES ('main', {}, {exponent}, 5, 0);", cell(number))
+        };
+        {
+            let (db, _writer) = Db::open(&path, &MIGRATIONS[..1]).unwrap();
+            let sql = [before(0, -1), before(1, -1), before(1, -2), before(2, -2)].concat();
+            db.write(move |tx| {
+                tx.execute_batch(&sql)?;
+                tx.execute("INSERT INTO energy_meter VALUES ('main', 1, -2, '{}')", [])?;
+                let body =
+                    serde_json::json!({ "meter": "main", "before": { "at": 1 }, "after": { "at": 2 } });
+                let kind = "energy.reset_suspected";
+                tx.append(crate::db::NewEvent { at: UtcMs(0), kind, subject: "meter:main", body })?;
+                Ok(())
+            })
+            .await
+            .unwrap();
+        }
+        let (task, _) = open(&path, KillPoints::none()).await;
+        let told: (String, String, i64, i64) = task
+            .db
+            .read(|db| {
+                let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+                Ok(db.query_row("SELECT * FROM energy_told", [], row)?)
+            })
+            .await
+            .unwrap();
+        assert_eq!(told, ("main".into(), "energy.reset_suspected".into(), 1, 2));
+        let meter = task.ledger.books()[0].meter.clone();
+        let origin =
+            task.db.read(move |db| store::anchor_before(db, &meter, UtcMs(0))).await.unwrap().unwrap();
+        assert!(origin.is_origin());
+        assert_eq!((origin.at.0, origin.first_cell().0), (cell(2) - 1, cell(1)));
+        assert_eq!(origin.account.part.unwrap().counts, 5);
     }
 }

@@ -262,6 +262,12 @@ impl History {
         tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(died(error)))
     }
 
+    /// Nothing of a point that is later than this was forgotten for its age; the start of time if its
+    /// readings are kept for ever.
+    pub fn keeps_since(&self, point: PointId, now: UtcMs) -> UtcMs {
+        self.0.retention().horizon(point, now)
+    }
+
     /// The dictionary of words.
     pub fn texts(&self) -> &Texts {
         &self.0.texts

@@ -3,9 +3,9 @@
 use crate::lane::{Memory, plan};
 use crate::minutes::{MIDNIGHT, reading};
 use plantroom::clock::Clock;
-use plantroom::db::Db;
+use plantroom::db::{Db, events};
 use plantroom::energy::{Energy, EnergyError, MIGRATIONS, Metrics, Task};
-use plantroom::point::UtcMs;
+use plantroom::point::{Reading, UtcMs};
 use std::path::Path;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -87,6 +87,65 @@ async fn a_long_log_is_counted_without_resting() {
     assert_eq!(shares, [("valley", "1.50".to_owned()), ("peak", "70.45".to_owned())]);
     // 1.50 * 0.3 + 70.45 * 1.2
     assert_eq!(day.cost.unwrap().to_string(), "84.990");
+    memory.close().await;
+}
+
+/// As the demonstration fills in its past: a live reading a minute, and beside it the days before,
+/// newest first, by hours and then by days. When it has been quiet for a while all days are right,
+/// after a handful of recounts; the reset of a day long ago is told once.
+#[tokio::test(start_paused = true)]
+async fn a_past_that_comes_newest_first_is_counted_day_by_day() {
+    const DAYS: i64 = 40;
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::starting_at(MIDNIGHT);
+    let memory = Memory::open(dir.path(), &plan("http://127.0.0.1:1/"), &clock);
+    let (task, energy, metrics) = start(dir.path(), &memory, &clock).await;
+    let stop = CancellationToken::new();
+    // Two counts a minute; before noon twenty days ago it was another register.
+    let changed = -20 * 1_440 + 720;
+    let shown = |minute: i64| if minute < changed { 600_000 + minute * 2 } else { 200_000 + minute * 2 };
+    let of = |minutes: std::ops::Range<i64>| -> Vec<Reading> {
+        minutes.step_by(15).map(|minute| reading(minute, shown(minute))).collect()
+    };
+    let working = async {
+        memory.keep(vec![reading(0, shown(0))]).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        for back in 1..=48 {
+            memory.keep(of(-60 * back..-60 * (back - 1))).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        for back in 3..=DAYS {
+            memory.keep(of(-1_440 * back..-1_440 * (back - 1))).await;
+            memory.keep(vec![reading(back, shown(back))]).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+        assert!(energy.late("main").await.unwrap().is_some());
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(energy.late("main").await.unwrap(), None);
+        stop.cancel();
+    };
+    tokio::join!(task.run(memory.history.clone(), stop.clone()), working);
+    let days = energy.days("main", "2026-10-13".parse().unwrap(), TODAY.parse().unwrap()).await.unwrap();
+    let sums: Vec<_> = days.iter().map(|day| day.energy.unwrap().to_string()).collect();
+    assert_eq!(sums.len(), 41);
+    for (day, sum) in days.iter().zip(&sums) {
+        // 1,440 minutes of two counts; on the day of the change what the new register shows, and 11:45 to
+        // 12:00 is what it showed at noon; today so far.
+        let expected = match day.date.to_string().as_str() {
+            "2026-11-02" => "1466.90",
+            TODAY => "0.80",
+            _ => "28.80",
+        };
+        assert_eq!(sum, expected, "{}", day.date);
+        assert_eq!(day.missing, 0, "{}", day.date);
+    }
+    // The task ends before its last wait is over.
+    assert!((2..=5).contains(&metrics.recounts.get()), "{}", metrics.recounts.get());
+    assert!(metrics.late.get() > 3_800, "{}", metrics.late.get());
+    let (db, _writer) = Db::open(&dir.path().join("plantroom.db"), MIGRATIONS).unwrap();
+    let told = db.read(|connection| events::after(connection, 0, 10)).await.unwrap();
+    let told: Vec<_> = told.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(told, ["energy.reset_suspected"]);
     memory.close().await;
 }
 

@@ -1,6 +1,7 @@
 // Sums and civil days of the energy screens. Pure.
 
 /** @typedef {import('./types').Day} Day */
+/** @typedef {import('./types').Days} Days */
 /** @typedef {import('./types').Cell} Cell */
 /** @typedef {import('./types').Tariff} Tariff */
 
@@ -29,6 +30,11 @@ export function isCivil(text, what) {
   const full = what === 'month' ? `${text}-01` : text;
   return /^\d{4}-\d{2}-\d{2}$/.test(full) && !Number.isNaN(Date.parse(full)) &&
     new Date(`${full}T00:00:00Z`).toISOString().slice(0, 10) === full;
+}
+
+/** Whether readings that came late may still change these days. @param {Days} reply */
+export function isRecounted({ recounted_from: from, days }) {
+  return from !== null && days.some((day) => day.end > from);
 }
 
 /**

@@ -82,7 +82,9 @@ export interface Day {
   date: string; start: Ms; end: Ms; energy: number | null; cost: number | null; classes: ClassShare[];
   cells: number; good: number; estimated: number; event: number; missing: number;
 }
-export interface Days { meter: string; unit: string; symbol: string; currency: string; days: Day[] }
+export interface Days {
+  meter: string; unit: string; symbol: string; currency: string; recounted_from: Ms | null; days: Day[];
+}
 export interface Cell {
   start: Ms; end: Ms; energy: number | null; quality: 'good' | 'estimated' | 'event' | 'missing';
   class: string | null;

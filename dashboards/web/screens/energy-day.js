@@ -4,7 +4,7 @@ import { cls, h, html, useEffect, useState } from '../lib/ui.js';
 import { clock, date, minute, money, nameOf, number, offsetMinutes, percent, quantity, scalar, t, weekday } from '../lib/i18n.js';
 import { query, useGet } from '../lib/api.js';
 import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
-import { CELL_MS, completeness, grid, isCivil, shiftDay, total } from '../lib/energy.js';
+import { CELL_MS, completeness, grid, isCivil, isRecounted, shiftDay, total } from '../lib/energy.js';
 import { timeTicks } from '../lib/chart.js';
 import { live } from '../lib/live.js';
 import { Empty, Failure, Icon, Loading, Named, reasonWord } from '../parts/basics.js';
@@ -134,17 +134,17 @@ function Totals({ meter, day, currency, now }) {
   </div>`;
 }
 
-/** @param {{ meter: Meter, day: Day, currency: string }} p */
-function DayOf({ meter, day, currency }) {
+/** @param {{ meter: Meter, day: Day, currency: string, recounted: boolean }} p */
+function DayOf({ meter, day, currency, recounted }) {
   live.second.value;
   const now = live.now();
   const { data, error, reload } = useGet(`/energy/meters/${meter.id}/cells${query({ from: day.start, to: day.end })}`);
   const items = /** @type {Cell[] | undefined} */ (/** @type {any} */ (data)?.items);
   useEffect(() => {
-    if (day.end < live.now()) return undefined;
+    if (day.end < live.now() && !recounted) return undefined;
     const timer = setInterval(reload, FRESH_MS);
     return () => clearInterval(timer);
-  }, [day.end]);
+  }, [day.end, recounted]);
   const asked = Number(place.value.query.get('cell'));
   const cells = items && grid(day.start, day.end, items);
   const chosen = cells?.find((cell) => cell.start === asked);
@@ -154,6 +154,7 @@ function DayOf({ meter, day, currency }) {
       ${error && h(Failure, { error, retry: reload })}
       ${!cells && !error && h(Loading, { rows: 6 })}
       ${cells && h(Chart, { meter, cells, chosen: chosen?.start ?? null, now })}
+      ${recounted && html`<p class="quiet">${t('energy.late')}</p>`}
       <p><a href=${`${pointHref(meter.point)}${query({ from: day.start, to: day.end })}`}>${t('energy.day-readings')}</a></p>
     </section>
     ${cells && html`<div class="day-split">
@@ -174,6 +175,12 @@ export function EnergyDay() {
   const found = reply?.days.find((one) => one.date === day);
   const error = meters.error ?? days.error;
   const month = `/energy/${id}${query({ month: day.slice(0, 7) })}`;
+  const recounted = reply !== null && isRecounted(reply);
+  useEffect(() => {
+    if (!recounted) return undefined;
+    const timer = setInterval(days.reload, FRESH_MS);
+    return () => clearInterval(timer);
+  }, [recounted]);
   useEffect(() => onKey((key) => {
     if (key !== 'Escape') return false;
     go(place.value.query.get('cell') ? withQuery({ cell: null }) : month);
@@ -190,7 +197,7 @@ export function EnergyDay() {
       </div></div></div>
     ${error && h(Failure, { error, retry: () => { meters.reload(); days.reload(); } })}
     ${!error && !(meter && found) && (days.loading || meters.loading) && h(Loading, { rows: 8 })}
-    ${meter && found && h(DayOf, { key: `${id}/${day}`, meter, day: found, currency: reply?.currency ?? 'CNY' })}
+    ${meter && found && h(DayOf, { key: `${id}/${day}`, meter, day: found, currency: reply?.currency ?? 'CNY', recounted })}
     ${!error && reply && !found && h(Empty, { why: t('energy.no-data-day'), action: t('energy.back-month'), href: month })}
   `;
 }

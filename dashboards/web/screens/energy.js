@@ -4,7 +4,7 @@ import { cls, h, html, useEffect, useRef, useState } from '../lib/ui.js';
 import { date, money, monthName, nameOf, number, percent, t, weekday } from '../lib/i18n.js';
 import { query, useGet } from '../lib/api.js';
 import { go, place, withQuery } from '../lib/nav.js';
-import { completeness, daysOf, isCivil, shiftMonth, stack, total } from '../lib/energy.js';
+import { completeness, daysOf, isCivil, isRecounted, shiftMonth, stack, total } from '../lib/energy.js';
 import { live } from '../lib/live.js';
 import { Empty, Failure, Icon, Loading, Named } from '../parts/basics.js';
 import { useWidth } from '../parts/series.js';
@@ -197,6 +197,7 @@ function Month({ meter, meters }) {
         ${h(Legend, { tariff: meter.tariff, symbol: meter.symbol })}
         ${h(Chart, { meter, days: reply.days, month, currency: reply.currency, now })}
         ${!meter.tariff && html`<p class="quiet">${t('energy.no-tariff')}</p>`}
+        ${isRecounted(reply) && html`<p class="quiet">${t('energy.late')}</p>`}
       </section>
       ${h(Table, { meter, days: reply.days, currency: reply.currency, now })}`}
   `;

@@ -83,6 +83,10 @@ pub struct DayList {
     /// ISO 4217; null without a tariff.
     #[schema(required)]
     currency: Option<&'static str>,
+    /// Readings from here on came late and are being counted, so that these numbers may change; null
+    /// if there are none. UTC milliseconds.
+    #[schema(required)]
+    recounted_from: Option<i64>,
     /// Civil days of the site, oldest first.
     days: Vec<DayWire>,
 }
@@ -222,12 +226,14 @@ pub async fn list_days(
         // The end of the day before is the beginning of the next: no span to speak of, and no error below.
         return Err(refuse(EnergyError::Backwards));
     }
+    let late = state.energy().late(&id).await.map_err(refuse)?;
     let days = state.energy().days(&id, from, to).await.map_err(refuse)?;
     Ok(Json(DayList {
         meter: info.id.to_string(),
         unit: info.unit.to_string(),
         symbol: info.unit.symbol(),
         currency: info.tariff.as_ref().map(|_| CURRENCY),
+        recounted_from: late.map(|from| from.0),
         days: days.into_iter().map(DayWire::from).collect(),
     }))
 }

@@ -63,6 +63,36 @@ async fn a_day_adds_up_and_costs_exactly() {
     );
 }
 
+/// A reading that comes late is said until it is counted; then the quarter hours hold it.
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_is_said_and_counted() {
+    let app = TestApp::start().await;
+    let read = async |minute: i64, counts: i64| {
+        let reading = plantroom::point::Decimal::new(100_000 + counts, -2).unwrap();
+        let at = START.plus_ms(minute * 60_000);
+        app.read("main-meter/energy", plantroom::point::Value::Decimal(reading), at).await;
+    };
+    let day = async || {
+        let answer = app.get("/api/v1/energy/meters/main/days?from=2026-11-22&to=2026-11-22").await.json();
+        (answer["recounted_from"].clone(), answer["days"][0]["energy"].clone())
+    };
+    read(0, 0).await;
+    read(30, 100).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(day().await, (json!(null), json!(1.0)));
+    read(15, 90).await;
+    read(-15, -40).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(day().await, (json!(START.0 - 15 * 60_000), json!(1.0)));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(day().await, (json!(null), json!(1.4)));
+    let (from, to) = (START.0 - 900_000, START.0 + 1_800_000);
+    let cells = app.get(&format!("/api/v1/energy/meters/main/cells?from={from}&to={to}")).await.json();
+    let cells: Vec<_> =
+        cells["items"].as_array().unwrap().iter().map(|cell| cell["energy"].clone()).collect();
+    assert_eq!(cells, [json!(0.4), json!(0.9), json!(0.1)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wrong_question_is_pointed_at() {
     let app = TestApp::start().await;
