@@ -83,6 +83,20 @@ export function leading(points, most, pressing = () => false) {
   return [...usual.slice(0, most - first.length), ...first];
 }
 
+/** Numbers further apart than so many times do not share an axis. */
+const ALIKE = 8;
+
+/**
+ * Whether two points of a unit may share an axis, by the bands they live in: beside cylinders at 13 MPa an oxygen line that
+ * falls from 0.40 to 0.30 MPa is flat.
+ * @param {{ normal?: PlantPoint['normal'], range: PlantPoint['range'] }} one
+ * @param {{ normal?: PlantPoint['normal'], range: PlantPoint['range'] }} other
+ */
+export function alike(one, other) {
+  const [a, b] = [one, other].map(({ normal, range }) => Math.max(...(normal ?? range ?? [0, 0]).map(Math.abs)));
+  return !a || !b || Math.max(a, b) <= ALIKE * Math.min(a, b);
+}
+
 /** A key quantity of one machine stands before any other of all. */
 const KEY_WEIGHT = 1_000_000;
 

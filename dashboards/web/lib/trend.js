@@ -165,18 +165,22 @@ export function isStepped(point) {
 /**
  * Which points share a chart: those of a unit an axis, two axes a chart, states one below the other.
  * @param {Point[]} points
+ * @param {(one: Point, other: Point) => boolean} together whether two of a unit may share an axis
  * @returns {ChartOf[]}
  */
-export function chartsOf(points) {
-  /** @type {Map<string, Point[]>} */
-  const byUnit = new Map();
+export function chartsOf(points, together = () => true) {
+  /** @type {[Point, ...Point[]][]} */
+  const axes = [];
   for (const point of points) {
     if (isStepped(point) || point.kind === 'text') continue;
-    byUnit.set(point.symbol, [...(byUnit.get(point.symbol) ?? []), point]);
+    const axis = axes.find(([first]) => first.symbol === point.symbol && together(first, point));
+    if (axis) axis.push(point);
+    else axes.push([point]);
   }
   /** @type {ChartOf[]} */
   const charts = [];
-  for (const [unit, list] of byUnit) {
+  for (const list of axes) {
+    const unit = list[0].symbol;
     for (let i = 0; i < list.length; i += LINES_MAX) {
       const part = list.slice(i, i + LINES_MAX);
       const open = charts.find((one) => one.units.length < AXES_MAX && !one.units.includes(unit) && one.points.length + part.length <= LINES_MAX);

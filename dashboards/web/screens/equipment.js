@@ -9,7 +9,7 @@ import { equipmentHref, go, onKey, place, pointHref } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { alarms, assetOf, assets, buildingOf, calling, childrenIn, pathOf } from '../lib/site.js';
 import { measures, stable, useFresh } from '../lib/plant.js';
-import { aroundOf, doubtsOf, leading } from '../lib/machine.js';
+import { alike, aroundOf, doubtsOf, leading } from '../lib/machine.js';
 import { readSeries } from '../lib/series-api.js';
 import { chartsOf, levelsOf, traceOf } from '../lib/trend.js';
 import { trendOf } from '../lib/trend-link.js';
@@ -163,7 +163,7 @@ function Day({ id, points }) {
   const { ref, width } = useWidth(800);
   const drawn = [...leading(points.filter(measures), DRAWN_MAX), ...leading(points.filter((point) => !measures(point) && point.kind !== 'text'), STATES_MAX)];
   const { held, error } = useDay(id, drawn, Math.max(100, Math.min(600, Math.round(width / 2))));
-  const charts = chartsOf(drawn.map(drawable));
+  const charts = chartsOf(drawn.map(drawable), alike);
   const slots = new Map(drawn.map((point, i) => [point.address, i]));
   const right = charts.some(({ units }) => units.length > 1);
   const marks = useMarks(id, held?.from ?? null, null);

@@ -140,7 +140,7 @@ function Identity({ point }) {
   const rows = [
     [t('points.address'), html`<span class="mono">${point.address}</span>`],
     [t('point.kind'), t(`kind.${point.kind}`)],
-    [t('points.unit'), point.symbol ? `${unit(point.symbol)} (${point.unit})` : t('point.no-unit')],
+    [t('points.unit'), point.symbol ? `${unit(point.symbol)}${point.unit === point.symbol ? '' : ` (${point.unit})`}` : t('point.no-unit')],
     [t('point.range'), point.range
       ? t('point.range-of', { low: number(point.range[0], point.decimals), high: quantity(point.range[1], point.decimals, point.symbol) }) : t('point.no-range')],
     [t('point.stale-after'), duration(point.stale_after_ms)],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { aroundOf, BAD, columnsOf, deviationOf, doubtsOf, gradeOf, leading, NONE, OUTSIDE, STALE } from '../../../dashboards/web/lib/machine.js';
+import { alike, aroundOf, BAD, columnsOf, deviationOf, doubtsOf, gradeOf, leading, NONE, OUTSIDE, STALE } from '../../../dashboards/web/lib/machine.js';
 import { shares } from '../../../dashboards/web/lib/plant.js';
 import { tickDecimals } from '../../../dashboards/web/lib/chart.js';
 
@@ -70,4 +70,12 @@ test('a tick alone is told with its own digits', () => {
   assert.equal(tickDecimals([0.31]), 2);
   assert.equal(tickDecimals([0]), 0);
   assert.equal(tickDecimals([7]), 0);
+});
+
+test('an oxygen line and its cylinders do not share an axis; what lives in like bands does, and of which nothing is known', () => {
+  const of = (/** @type {any} */ normal, /** @type {any} */ range = null) => ({ normal, range });
+  assert.ok(!alike(of([0.36, 0.44]), of([8, 15])) && !alike(of([8, 15]), of([0.36, 0.44])));
+  assert.ok(alike(of([0.36, 0.44]), of(null, [0, 1.6])));
+  assert.ok(!alike(of(null, [-100, 0]), of(null, [0, 1.6])));
+  assert.ok(alike(of(null), of([8, 15])) && alike(of([0, 0]), of([8, 15])));
 });

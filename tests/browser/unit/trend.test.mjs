@@ -83,6 +83,12 @@ test('charts: an axis for each unit, two axes at most, eight lines at most, stat
   assert.deepEqual(charts.map(({ units, points, stepped }) => [units.join(), points.length, stepped]), [['kW,V', 3, false], ['A', 8, false], ['A', 1, false], ['', 1, true], ['', 1, true]]);
 });
 
+test('charts: points of a unit that may not share an axis stand in charts of their own, in their order', () => {
+  const points = ['line', 'left', 'zone', 'right'].map((name) => point(`gas/${name}`, { symbol: 'MPa' }));
+  const charts = chartsOf(points, (one, other) => /left|right/.test(one.address) === /left|right/.test(other.address));
+  assert.deepEqual(charts.map(({ key, units }) => [key, units.join()]), [['gas/line,gas/zone', 'MPa'], ['gas/left,gas/right', 'MPa']]);
+});
+
 test('raw is asked for where a pixel has few readings: guessed at first, counted where held', () => {
   const one = point('a/b', { stale_after_ms: 3_000, hold_ms: 3_000 });
   assert.equal(expected([one], { from: 0, to: HOUR }, null), 3_600);
