@@ -290,11 +290,13 @@ export function Equipment() {
   const machine = /** @type {MachineReply | null} */ (data);
   const points = (machine?.points ?? []).map(stable);
   useSubscription(points.map((point) => point.address));
+  // The tree is known before the machine is: the way back does not wait for it.
+  const system = machine?.system ?? assetOf(id)?.system;
   useEffect(() => onKey((key) => {
     if (key !== 'Escape') return false;
-    go(machine?.system ? `/systems/${machine.system}` : '/');
+    go(system ? `/systems/${system}` : '/');
     return true;
-  }), [machine?.system]);
+  }), [system]);
   const tally = alarmsByAsset.value.get(id);
   return html`
     ${h(Crumbs, { system: machine?.system, building: machine ? buildingOf(id) : null })}
