@@ -738,48 +738,41 @@ mod tests {
         past.close().await;
     }
 
-    /// Readings of before the first one that is kept are gone: a late one behind it is counted, what was
-    /// counted before stays, and one from before it changes nothing.
+    /// Readings from before the first one that is kept are gone, an anchor among them is not. A late one
+    /// behind it is counted; what was counted before stays, also of the cell it shares with what is gone,
+    /// and a late one from then changes nothing.
     #[tokio::test]
     async fn what_was_counted_of_forgotten_readings_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let day = |day: i64| {
-            (0..96).map(move |cell| shown(day * 1_440 + cell * 15, 50_000 + day * 960 + cell * 10))
+        // Seven minutes behind each border, so that every cell has two steps: five counts of each, and
+        // more in the first two days.
+        let shown_at = |minute: i64| {
+            let behind = (minute - 7) / 15 + 288;
+            shown(minute, 50_000 - 2_880 + behind * if behind < 0 { 13 } else { 10 })
         };
+        let day = |day: i64| (0..96).map(move |cell| shown_at(day * 1_440 + cell * 15 + 7));
         let pieces = records((-5..0).map(|number| day(number).collect()));
-        // Of five days the history keeps two; then something comes for the first and for the fifth.
+        // Of five days the history keeps two; then something comes for the second and for the fifth.
         let past = Past::of(dir.path(), &pieces[3..], Some(172_800_000)).await;
         let (mut task, energy) = open(&dir.path().join("db"), KillPoints::none()).await;
         task.count(&pieces).await.unwrap();
         let before = all(&energy).await;
-        assert_eq!(before.len(), 5 * 96 - 1);
-        let first = vec![shown(-5 * 1_440 + 5, 40_000)];
-        let late = records([first, vec![shown(-1_440 + 22, 50_000 - 960 + 20)]]);
+        assert_eq!(before.len(), 5 * 96);
+        let (old, new) = (-4 * 1_440 + 12, -1_440 + 45);
+        let late = records([vec![shown(old, 40_000)], vec![shown(new, 50_000 - 960 + 28)]]);
         past.keep(&late).await;
         let late: Vec<_> = late.into_iter().map(|(seq, batch)| (Seq(seq.0 + 5), batch)).collect();
         task.count(&late).await.unwrap();
-        assert_eq!(
-            energy.late("main").await.unwrap(),
-            Some(UtcMs(MIDNIGHT - 5 * 1_440 * MINUTE + 5 * MINUTE))
-        );
+        assert_eq!(energy.late("main").await.unwrap(), Some(UtcMs(MIDNIGHT + old * MINUTE)));
         count_late(&mut task, &past.history).await.unwrap();
         let after = all(&energy).await;
-        let changed: Vec<_> = before.iter().zip(&after).filter(|(old, new)| old != new).collect();
-        // The quarter of 00:15 to 00:30 of the last day: 10 counts in its first 7 minutes, none behind.
-        assert_eq!(before.len(), after.len());
-        assert!(changed.is_empty(), "the energy of that quarter is the same: {changed:?}");
-        let again = records([
-            vec![shown(-1_440 + 22, 50_000 - 960 + 15)],
-            vec![shown(-1_440 + 30, 50_000 - 960 + 18)],
-        ]);
-        past.keep(&again).await;
-        let again: Vec<_> = again.into_iter().map(|(seq, batch)| (Seq(seq.0 + 7), batch)).collect();
-        task.count(&again).await.unwrap();
-        count_late(&mut task, &past.history).await.unwrap();
-        let corrected = all(&energy).await;
-        let at = |minute: i64| corrected.iter().find(|cell| cell.0 == MIDNIGHT + minute * MINUTE).unwrap().1;
-        assert_eq!((at(-1_440 + 15), at(-1_440 + 30)), (8, 12));
-        assert_eq!(corrected[..3 * 96], before[..3 * 96]);
+        assert_eq!(after.len(), before.len());
+        let changed = before.iter().zip(&after).filter(|(old, new)| old != new);
+        let changed: Vec<_> =
+            changed.map(|(_, (start, counts))| ((start - MIDNIGHT) / MINUTE, *counts)).collect();
+        // 00:37 to 00:45 has eight of the ten counts until 00:52.
+        assert_eq!(changed, [(new - 15, 13), (new, 7)]);
+        assert_eq!(energy.late("main").await.unwrap(), None);
         past.close().await;
     }
 
