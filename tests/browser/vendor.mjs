@@ -26,7 +26,7 @@ const MODULES = [
 ];
 /** What the page uses of the joined modules. */
 const CORE = `export { h, render } from 'preact';
-export { useEffect, useId, useRef, useState } from 'preact/hooks';
+export { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 export { batch, computed, effect, signal } from '@preact/signals';
 export { default as htm } from 'htm';
 `;

@@ -3,7 +3,7 @@
 // The server answers index.html for exactly these paths (src/ui compares the lists); anything
 // else is a 404 from the server, never this page.
 
-import { remembered, signal } from './ui.js';
+import { remembered, signal, useLayoutEffect } from './ui.js';
 
 /** @typedef {{ screen: string, params: Record<string, string>, query: URLSearchParams, path: string }} Place */
 
@@ -137,6 +137,16 @@ export function onKey(handler) {
   return () => {
     handlers.delete(handler);
   };
+}
+
+/**
+ * Answers keys as long as what calls it stands: from the moment it is there. An effect would wait for its first picture, and
+ * a hand that knows its way is faster.
+ * @param {(key: string) => boolean} handler true: taken
+ * @param {unknown[]} [inputs] what the handler was made of
+ */
+export function useKeys(handler, inputs = []) {
+  useLayoutEffect(() => onKey(handler), inputs);
 }
 
 /** @param {EventTarget | null} target */

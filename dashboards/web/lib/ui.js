@@ -4,7 +4,7 @@
 // Elements are written with htm, components with h(Component, props): the type check sees a wrong
 // prop through h() and not inside a template (tests/browser/check.mjs looks into the templates).
 
-import { batch, computed, effect, h, htm, render, signal, useEffect, useId, useRef, useState } from '../vendor/core.js';
+import { batch, computed, effect, h, htm, render, signal, useEffect, useId, useLayoutEffect, useRef, useState } from '../vendor/core.js';
 
 /** @typedef {import('../vendor/core.js').ComponentChildren} Children */
 
@@ -51,5 +51,5 @@ function remembered(key, fallback) {
 
 export {
   batch, cls, computed, effect, h, html, remembered, render, signal,
-  useEffect, useId, useRef, useState,
+  useEffect, useId, useLayoutEffect, useRef, useState,
 };

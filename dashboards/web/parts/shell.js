@@ -2,7 +2,7 @@
 
 import { cls, effect, h, html, remembered, signal, useEffect, useState } from '../lib/ui.js';
 import { clock, date, duration, lang, language, nameOf, number, offsetText, showLanguage, t, zone } from '../lib/i18n.js';
-import { GO_KEYS, onKey, place, singleKeys } from '../lib/nav.js';
+import { GO_KEYS, place, singleKeys, useKeys } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { get } from '../lib/api.js';
 import { alarms, alarmsBySystem, assetOf, readAlarms, site, systemHref, systems, unacknowledged } from '../lib/site.js';
@@ -150,11 +150,11 @@ function Areas() {
   useEffect(() => {
     unfolded.value = '';
   }, [path]);
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     if (key !== 'Escape' || unfolded.value === '') return false;
     unfolded.value = '';
     return true;
-  }), []);
+  });
   return html`<nav class="areas" aria-label=${t('nav.label')}>
     ${AREAS.slice(0, MAIN).map((area) => (area.href === null
       ? h(Folded, { key: 'systems', name: 'systems', icon: 'systems', current: area.screens.some((name) => name === screen) }, h(Systems, {}))
@@ -289,11 +289,11 @@ function Palette() {
 
 /** @param {{ children?: Children }} p */
 export function Shell({ children }) {
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     if (key !== '?') return false;
     helpOpen.value = true;
     return true;
-  }), []);
+  });
   return html`
     <a class="skip" href="#main">${t('top.skip')}</a>
     ${h(TopBar, {})}

@@ -127,15 +127,17 @@ export function useLayers(points, ready, asked, pixels, window) {
       }
       setState((old) => ({ ...old, loading: true }));
       try {
-        const held = covers(layers.current, drawn) ? layers.current.get('')?.held ?? null : null;
-        const main = readLayer(drawn, now, pixels, held, control.signal);
+        const before = covers(layers.current, drawn) ? layers.current.get('')?.held ?? null : null;
+        const main = readLayer(drawn, now, pixels, before, control.signal);
         const past = asked.over.map(async (shift) => {
           const by = now.from - shiftedBack(now.from, shift);
-          const layer = await readLayer(drawn, { from: now.from - by, to: now.to - by }, pixels, held && { ...held, from: held.from - by, to: held.to - by }, control.signal);
+          const layer = await readLayer(drawn, { from: now.from - by, to: now.to - by }, pixels, before && { ...before, from: before.from - by, to: before.to - by }, control.signal);
           return /** @type {const} */ ([shift, { held: layer, by }]);
         });
+        // Together: one that fails while another is waited for would fail unheard.
+        const [held, laid] = await Promise.all([main, Promise.all(past)]);
         /** @type {Layers} */
-        const next = new Map([['', { held: await main, by: 0 }], ...(await Promise.all(past))]);
+        const next = new Map([['', { held, by: 0 }], ...laid]);
         if (control.signal.aborted) return;
         layers.current = next;
         if (!asked.fixed) show(window, now);

@@ -3,7 +3,7 @@
 import { cls, h, html, useEffect, useRef, useState } from '../lib/ui.js';
 import { clock, duration, fullStamp, nameOf, number, stamp, t } from '../lib/i18n.js';
 import { ApiError, post, useGet } from '../lib/api.js';
-import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
+import { go, place, pointHref, withQuery, useKeys } from '../lib/nav.js';
 import { trendOf } from '../lib/trend-link.js';
 import { live } from '../lib/live.js';
 import { alarms as open, readAlarms } from '../lib/site.js';
@@ -214,7 +214,7 @@ export function Alarms() {
   const priority = asked.get('priority');
   const fitting = list && inOrder(list).filter((alarm) =>
     (!priority || String(alarm.priority) === priority) && (!search || words(alarm).includes(search)));
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     if (key === 'Escape' && id !== null) {
       go(hrefOfList());
       requestAnimationFrame(() => /** @type {HTMLElement | null} */ (document.querySelector(`#alarm-${id} [data-row-link]`))?.focus());
@@ -225,7 +225,7 @@ export function Alarms() {
     const button = /** @type {HTMLElement | null} */ (row?.querySelector('[data-acknowledge]') ?? null);
     button?.click();
     return button !== null;
-  }), [id]);
+  }, [id]);
   const filtered = search !== '' || Boolean(priority);
   return html`
     <div class=${cls('screen-head', id !== null && 'with-detail')}><h1>${t('nav.alarms')}</h1>${h(Filter, {})}</div>

@@ -1,10 +1,10 @@
 // One MQTT broker: whether it speaks, what was heard on which topic, and what became of it.
 
-import { cls, h, html, useEffect, useState } from '../lib/ui.js';
+import { cls, h, html, useState } from '../lib/ui.js';
 import { clock, duration, fullStamp, number, stamp, t } from '../lib/i18n.js';
 import { query } from '../lib/api.js';
 import { useAgain } from '../lib/again.js';
-import { go, onKey, place, withQuery } from '../lib/nav.js';
+import { go, place, withQuery, useKeys } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { brokerWord, topicsShown, tryHref } from '../lib/brokers.js';
 import { Empty, Failure, Icon, Loading } from '../parts/basics.js';
@@ -125,11 +125,11 @@ export function BrokerPage() {
   const heard = /** @type {Topics | null} */ (topics.reply);
   const broker = all?.items.find((one) => one.id === id) ?? null;
   const topic = place.value.query.get('topic');
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     if (key !== 'Escape') return false;
     go(place.value.query.get('topic') === null ? '/buses' : withQuery({ topic: null }));
     return true;
-  }), []);
+  });
   const error = brokers.error ?? topics.error;
   return html`
     <nav class="crumbs" aria-label=${t('point.crumbs')}><a href="/status">${t('nav.gateway')}</a><a href="/buses">${t('nav.buses')}</a></nav>

@@ -3,7 +3,7 @@
 import { cls, h, html, useEffect, useState } from '../lib/ui.js';
 import { clock, date, minute, money, nameOf, number, offsetMinutes, percent, quantity, scalar, t, weekday } from '../lib/i18n.js';
 import { query, useGet } from '../lib/api.js';
-import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
+import { go, place, pointHref, withQuery, useKeys } from '../lib/nav.js';
 import { CELL_MS, completeness, grid, isCivil, isRecounted, shiftDay, total } from '../lib/energy.js';
 import { timeTicks } from '../lib/chart.js';
 import { live } from '../lib/live.js';
@@ -181,11 +181,11 @@ export function EnergyDay() {
     const timer = setInterval(days.reload, FRESH_MS);
     return () => clearInterval(timer);
   }, [recounted]);
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     if (key !== 'Escape') return false;
     go(place.value.query.get('cell') ? withQuery({ cell: null }) : month);
     return true;
-  }), [month]);
+  }, [month]);
   if (!real) return html`<h1>${t('nav.energy')}</h1>${h(Empty, { why: t('energy.no-day', { day }), action: t('energy.all-meters'), href: '/energy' })}`;
   return html`
     <nav class="crumbs" aria-label=${t('point.crumbs')}><a href="/energy">${t('nav.energy')}</a><a href=${month}>${meter ? h(Named, { of: meter.name }) : id} ${day.slice(0, 7)}</a></nav>

@@ -5,7 +5,7 @@ import { cls, h, html, useEffect, useRef, useState, signal } from '../lib/ui.js'
 import { loadStyles } from '../lib/more.js';
 import { duration, nameOf, number, stamp, stateOf, stateWords, t, unit } from '../lib/i18n.js';
 import { ApiError, revision, useGet } from '../lib/api.js';
-import { equipmentHref, go, onKey, place, pointHref } from '../lib/nav.js';
+import { equipmentHref, go, place, pointHref, useKeys } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { alarms, assetOf, assets, buildingOf, calling, childrenIn, pathOf } from '../lib/site.js';
 import { measures, stable, useFresh } from '../lib/plant.js';
@@ -292,11 +292,11 @@ export function Equipment() {
   useSubscription(points.map((point) => point.address));
   // The tree is known before the machine is: the way back does not wait for it.
   const system = machine?.system ?? assetOf(id)?.system;
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     if (key !== 'Escape') return false;
     go(system ? `/systems/${system}` : '/');
     return true;
-  }), [system]);
+  }, [system]);
   const tally = alarmsByAsset.value.get(id);
   return html`
     ${h(Crumbs, { system: machine?.system, building: machine ? buildingOf(id) : null })}

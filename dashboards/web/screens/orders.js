@@ -3,7 +3,7 @@
 import { cls, h, html, useEffect, useRef } from '../lib/ui.js';
 import { clock, duration, fullStamp, nameOf, number, stamp, t } from '../lib/i18n.js';
 import { post, useGet } from '../lib/api.js';
-import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
+import { go, place, pointHref, withQuery, useKeys } from '../lib/nav.js';
 import { trendOf } from '../lib/trend-link.js';
 import { live } from '../lib/live.js';
 import { Act } from '../parts/act.js';
@@ -207,12 +207,12 @@ export function Orders() {
   useEffect(() => live.listen((event) => {
     if (event.kind.startsWith('work_order.')) reload();
   }), []);
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     if (key !== 'Escape' || id === null) return false;
     go(withFilters('/work-orders'));
     requestAnimationFrame(() => /** @type {HTMLElement | null} */ (document.querySelector(`#order-${id} [data-row-link]`))?.focus());
     return true;
-  }), [id]);
+  }, [id]);
   const fitting = list?.filter((order) => !search || words(order).includes(search)).sort((a, b) =>
     STEPS.indexOf(a.state) - STEPS.indexOf(b.state) || a.priority - b.priority || a.opened_at - b.opened_at);
   return html`

@@ -5,7 +5,7 @@
 
 import { cls, h, html, useEffect, useId, useRef, useState } from '../lib/ui.js';
 import { clock, duration, nameOf, number, percent, t } from '../lib/i18n.js';
-import { go, guide, onKey, place, withQuery } from '../lib/nav.js';
+import { go, guide, onKey, place, withQuery, useKeys } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { alarms, alarmsBySystem, assetOf, assets, buildingOf, systemHref, tallies } from '../lib/site.js';
 import { shares, stable, useFresh, useSparks } from '../lib/plant.js';
@@ -266,12 +266,12 @@ export function Overview() {
   const { data, error, reload } = useFresh('/overview', REREAD_MS, ['work_order.']);
   const items = /** @type {OverviewReply | null} */ (data)?.items ?? null;
   const walled = place.value.query.has('wall');
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     if (key === 'f') wall();
     else if (key === 'Escape' && place.value.query.has('wall')) wall();
     else return false;
     return true;
-  }), []);
+  });
   const guided = guide.value === 'open' && !walled;
   const most = window.innerWidth <= 600 ? NEWEST_PHONE : guided ? NEWEST_GUIDED : NEWEST;
   const ready = items !== null && assets.value.length > 0;

@@ -3,7 +3,7 @@
 import { cls, h, html, useEffect, useState } from '../lib/ui.js';
 import { duration, fullStamp, nameOf, number, quantity, stamp, stateOf, t, unit } from '../lib/i18n.js';
 import { ApiError, get, query, revision, useGet } from '../lib/api.js';
-import { go, onKey, place, pointHref } from '../lib/nav.js';
+import { go, place, pointHref, useKeys } from '../lib/nav.js';
 import { trendOf } from '../lib/trend-link.js';
 import { live } from '../lib/live.js';
 import { assetOf, buildingOf } from '../lib/site.js';
@@ -230,11 +230,11 @@ export function PointPage() {
     setPutting('');
     /** @type {HTMLElement | null} */ (document.querySelector('[data-put]'))?.focus();
   };
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     if (key !== 'Escape') return false;
     go('/points');
     return true;
-  }), []);
+  });
   return html`
     ${h(Crumbs, { system: assetOf(asset ?? '')?.system, building: buildingOf(asset ?? ''), asset: asset ?? '' })}
     <div class="screen-head"><h1>${point ? h(Named, { of: point.name }) : address}</h1>

@@ -7,7 +7,7 @@ import { duration, has, loadWords, nameOf, number, stamp, t, unit } from '../lib
 import { query } from '../lib/api.js';
 import { useAgain } from '../lib/again.js';
 import { live } from '../lib/live.js';
-import { go, onKey, place, pointHref, withQuery } from '../lib/nav.js';
+import { go, place, pointHref, withQuery, useKeys } from '../lib/nav.js';
 import { assetOf, choices } from '../lib/site.js';
 import { blocks, choicesOf, found, known, NO_UNIT, QUALITIES, qualitiesOf, readPoints, rowsSignal } from '../lib/points.js';
 import { Empty, Failure, Icon, Loading, Named, Quantity, qualityWords, useJudged } from '../parts/basics.js';
@@ -200,11 +200,11 @@ export function Points() {
     readPoints();
   }, []);
   const filtered = Object.values(filter).some(Boolean);
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     if (key !== 'Escape' || !filtered) return false;
     go('/points');
     return true;
-  }), [filtered]);
+  }, [filtered]);
   return html`
     <div class="screen-head points-head"><div class="points-title"><h1>${t('nav.points')}</h1>${points.length > 0 && h(Count, { shown: rows.length })}</div>${h(Filter, { filter, rows: all })}</div>
     ${filter.quality !== '' && h(Qualities, { set: setQualities })}

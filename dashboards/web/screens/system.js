@@ -6,7 +6,7 @@
 import { cls, computed, h, html, useEffect, useRef, useState } from '../lib/ui.js';
 import { nameOf, number, t } from '../lib/i18n.js';
 import { useGet } from '../lib/api.js';
-import { go, onKey, place, withQuery, equipmentHref } from '../lib/nav.js';
+import { go, place, withQuery, equipmentHref, useKeys } from '../lib/nav.js';
 import { live } from '../lib/live.js';
 import { alarmsBySystem, assetOf, assets, pathOf } from '../lib/site.js';
 import { measures, stable, useSparks } from '../lib/plant.js';
@@ -223,11 +223,11 @@ export function SystemPage() {
   const items = /** @type {SystemAsset[] | null} */ (/** @type {any} */ (data)?.items ?? null);
   const tally = alarmsBySystem.value.get(system);
   const ready = items !== null && assets.value.length > 0;
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     if (key !== 'Escape') return false;
     go(place.value.query.toString() === '' ? '/' : place.value.path);
     return true;
-  }), []);
+  });
   return html`
     ${h(Crumbs, { system: building ? system : null })}
     <div class="screen-head"><h1>${t(`system.${system}`)}${building && html`<span class="quiet"> · ${h(Named, { of: assetOf(building)?.name })}</span>`}</h1>

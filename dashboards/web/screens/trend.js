@@ -4,7 +4,7 @@
 import { cls, h, html, useEffect, useRef, useState } from '../lib/ui.js';
 import { loadStyles } from '../lib/more.js';
 import { date, duration, lang, nameOf, stamp, t, unit, zone } from '../lib/i18n.js';
-import { go, onKey, place } from '../lib/nav.js';
+import { go, place, useKeys } from '../lib/nav.js';
 import { askedOf, chartsOf, csvOf, levelsOf, PRESETS, traceOf, trendHref, zoomed } from '../lib/trend.js';
 import { useWidth } from '../parts/series.js';
 import { Empty, Failure, Loading, Named } from '../parts/basics.js';
@@ -110,10 +110,10 @@ function useHands(asked, window) {
 }
 
 /** @param {Asked} asked @param {ReturnType<typeof useHands>} hands @param {import('../vendor/core.js').Signal<View>} view @param {number} pixels */
-function useKeys(asked, hands, view, pixels) {
+function useTrendKeys(asked, hands, view, pixels) {
   const latest = useRef({ asked, pixels });
   latest.current = { asked, pixels };
-  useEffect(() => onKey((key) => {
+  useKeys((key) => {
     const { from, to } = view.peek();
     const step = (/** @type {number} */ by) => {
       const at = (cursorAt.peek() ?? (from + to) / 2) + (by * KEY_STEP * (to - from)) / Math.max(1, latest.current.pixels);
@@ -130,7 +130,7 @@ function useKeys(asked, hands, view, pixels) {
     else if (key === 'l') go(trendHref({ ...own, fixed: null }));
     else return false;
     return true;
-  }), []);
+  });
 }
 
 /** What a chart says to who does not see it. @param {Point[]} points @param {View} view */
@@ -255,7 +255,7 @@ export function Trend() {
   const hands = useHands(asked, window);
   const plots = useRef(/** @type {Map<string, PlotHandle>} */ (new Map())).current;
   const [listed, setListed] = useState(false);
-  useKeys(asked, hands, view, pixels);
+  useTrendKeys(asked, hands, view, pixels);
   useEffect(() => () => { cursorAt.value = null; }, []);
   const charts = chartsOf(points);
   const now = view.value;
