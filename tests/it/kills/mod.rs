@@ -20,7 +20,7 @@ use plantroom::point::UtcMs;
 use plantroom::readings::HistorianFeed;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use story::{Step, Story};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,19 @@ const FOLDER: &str = "PLANTROOM_TEST_FOLDER";
 const SEED: &str = "PLANTROOM_TEST_SEED";
 const LIFE: &str = "PLANTROOM_TEST_LIFE";
 const BACKUP: &str = "PLANTROOM_TEST_BACKUP";
+const BEGAN: &str = "PLANTROOM_TEST_BEGAN";
+
+/// When the first of the processes began, by the machine's clock. Milliseconds.
+static BEGAN_MS: LazyLock<i64> = LazyLock::new(|| {
+    let told = std::env::var(BEGAN).ok().and_then(|began| began.parse().ok());
+    told.unwrap_or_else(|| Clock::system().utc().0)
+});
+
+/// One clock for all processes. Would each begin at [`story::NOW`], one that follows another that lived for
+/// seconds had its clock set back.
+fn clock() -> Clock {
+    Clock::starting_at(story::NOW.plus_ms(Clock::system().utc().0 - *BEGAN_MS))
+}
 
 /// Seeded numbers (SplitMix64).
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +84,7 @@ fn restless(seed: u64, life: u64) -> Limits {
 fn open(data: &Path, limits: Limits) -> (Opened, Metrics) {
     let metrics = Metrics::default();
     let history = Layout::of(data).history();
-    let opened = Historian::open_with(&history, Clock::starting_at(story::NOW), metrics.clone(), limits);
+    let opened = Historian::open_with(&history, clock(), metrics.clone(), limits);
     let opened = opened.unwrap();
     let keep_ms = u64::from(story::RAW_DAYS) * 86_400_000;
     opened.historian.retain(Retention { default_ms: Some(keep_ms), ..Retention::default() });

@@ -2,7 +2,7 @@
 
 use super::model::{Model, Receiver};
 use super::story::{self, Story};
-use super::{BACKUP, CHILD, Dice, FOLDER, LIFE, SEED, open, restless};
+use super::{BACKUP, BEGAN, BEGAN_MS, CHILD, Dice, FOLDER, LIFE, SEED, open, restless};
 use plantroom::backup;
 use plantroom::db::Db;
 use plantroom::historian::{History, Layout, Opened, Seq};
@@ -123,6 +123,7 @@ impl Plant {
             .env(SEED, self.seed.to_string())
             .env(LIFE, life.to_string())
             .env(BACKUP, backup)
+            .env(BEGAN, BEGAN_MS.to_string())
             .stdout(Stdio::piped())
             .stderr(errors)
             .spawn()
