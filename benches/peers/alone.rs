@@ -23,7 +23,8 @@ use tokio_util::task::TaskTracker;
 const HOUR_MS: i64 = 3_600_000;
 
 /// Raw hours of S1, which is loaded if it is not there: at once one after the other, and with a pause
-/// before each, in which the processor turns to something else.
+/// before each, in which the processor turns to something else. Beside each, in turn with it, what it
+/// takes to wake another thread and be woken by it: so much of a question is not the history's.
 pub async fn raw(bench: &Bench) -> anyhow::Result<()> {
     let set = bench.scaled(S1);
     let data = bench.dir_of("plantroom", &set);
@@ -34,17 +35,21 @@ pub async fn raw(bench: &Bench) -> anyhow::Result<()> {
     }
     let Opened { history, .. } = ours::open(&data, &Metrics::default(), Limits::default())?;
     for (what, pause_ms, rounds) in [("at once", 0, 2_001), ("after 3 ms", 3, 501)] {
-        let (mut times, mut rows) = (Vec::new(), 0);
+        let (mut times, mut waking, mut rows) = (Vec::new(), Vec::new(), 0);
         for round in 0..rounds {
             tokio::time::sleep(Duration::from_millis(pause_ms)).await;
             let begun = Instant::now();
             rows += hour(&history, &set, round).await?;
             times.push(ms(begun));
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            let begun = Instant::now();
+            tokio::task::spawn_blocking(|| ()).await?;
+            waking.push(ms(begun));
         }
-        let middle = median(&mut times)?;
+        let (middle, waking) = (median(&mut times)?, median(&mut waking)?);
         let tenth = times[times.len() / 10];
         println!(
-            "raw 1 h, {what}: {middle:.4} ms, a tenth below {tenth:.4}, {} rows",
+            "raw 1 h, {what}: {middle:.4} ms, a tenth below {tenth:.4}, {} rows; waking alone {waking:.4} ms",
             rows / rounds as usize
         );
     }
